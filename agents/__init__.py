@@ -1,0 +1,1 @@
+"""Encoders, actor-critics, rollouts, losses, update; never touches the disk."""

@@ -1,0 +1,91 @@
+"""The controls: no memory at all, and an LSTM. Same interface, same trainer.
+
+Letters: B environments, T steps, P sampled steps of each environment, S state width, A actions.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from agents.chunk import Chunk, Decision, Inputs
+from agents.encoders import ObservationSpec, StateEncoder
+from agents.heads import ActorCriticHeads, choose
+from agents.memory_agent import STATE_WIDTH
+from agents.replay import Replay, all_steps
+
+
+class MemorylessAgent(nn.Module):
+    """Sees the current observation, the previous action and the previous reward; keeps no state."""
+
+    def __init__(self, spec: ObservationSpec, actions: int) -> None:
+        super().__init__()
+        self.encode_state = StateEncoder(spec, actions, STATE_WIDTH)
+        self.heads = ActorCriticHeads(STATE_WIDTH, actions)
+
+    def initial_state(self, num_envs: int) -> Tensor:
+        return torch.zeros(num_envs, 0)
+
+    @torch.no_grad()
+    def act(
+        self, inputs: Inputs, state: Tensor, generator: torch.Generator | None, record: object = None
+    ) -> tuple[Decision, Tensor]:
+        logits, value = self.heads(
+            self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward)
+        )
+        action, log_prob = choose(logits, generator)
+        return Decision(action, log_prob, value, torch.zeros_like(inputs.is_first), torch.ones_like(inputs.is_first)), state
+
+    def begin_chunk(self, state: Tensor, steps: int) -> None:
+        return None
+
+    def replay(self, chunk: Chunk, max_states: int, generator: torch.Generator) -> Replay:
+        i = chunk.inputs
+        features = self.encode_state(i.observation.flatten(0, 1), i.prev_action.flatten(), i.prev_reward.flatten())
+        return all_steps(chunk, *self.heads(features))
+
+
+class LSTMAgent(nn.Module):
+    """A recurrent state [B, 2, S] (hidden and cell), back-propagated within a chunk and cut at its start."""
+
+    def __init__(self, spec: ObservationSpec, actions: int) -> None:
+        super().__init__()
+        self.encode_state = StateEncoder(spec, actions, STATE_WIDTH)
+        self.cell = nn.LSTMCell(STATE_WIDTH, STATE_WIDTH)
+        for name, parameter in self.cell.named_parameters():
+            if "weight" in name:
+                nn.init.orthogonal_(parameter)
+            else:
+                nn.init.zeros_(parameter)
+        self.heads = ActorCriticHeads(STATE_WIDTH, actions)
+
+    def initial_state(self, num_envs: int) -> Tensor:
+        return torch.zeros(num_envs, 2, STATE_WIDTH)
+
+    @torch.no_grad()
+    def act(
+        self, inputs: Inputs, state: Tensor, generator: torch.Generator | None, record: object = None
+    ) -> tuple[Decision, Tensor]:
+        x = self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward)
+        state = self._advance(x, state, inputs.is_first)
+        logits, value = self.heads(state[:, 0])
+        action, log_prob = choose(logits, generator)
+        return Decision(action, log_prob, value, torch.zeros_like(inputs.is_first), torch.ones_like(inputs.is_first)), state
+
+    def _advance(self, x: Tensor, state: Tensor, is_first: Tensor) -> Tensor:
+        state = torch.where(is_first[:, None, None], 0.0, state)  # fresh memory before the forward pass
+        hidden, cell = self.cell(x, (state[:, 0], state[:, 1]))
+        return torch.stack([hidden, cell], dim=1)
+
+    def begin_chunk(self, state: Tensor, steps: int) -> Tensor:
+        return state.clone()
+
+    def replay(self, chunk: Chunk, max_states: int, generator: torch.Generator) -> Replay:
+        i = chunk.inputs
+        x = self.encode_state(i.observation.flatten(0, 1), i.prev_action.flatten(), i.prev_reward.flatten())
+        x = x.view(chunk.steps, chunk.num_envs, -1)
+        state, hidden = chunk.start, []
+        for t in range(chunk.steps):
+            state = self._advance(x[t], state, i.is_first[t])
+            hidden.append(state[:, 0])
+        return all_steps(chunk, *self.heads(torch.cat(hidden)))

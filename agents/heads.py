@@ -1,0 +1,41 @@
+"""Actor and critic heads, and sampling from soft-capped logits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from memory.autoencoders import orthogonal
+
+LOGIT_CAP = 4.0  # no action's probability dies: with 7 actions the smallest is 5e-5
+
+
+class ActorCriticHeads(nn.Module):
+    """Policy logits [n, A] and values [n] from features [n, in]; each head has a hidden layer of its own."""
+
+    def __init__(self, features: int, actions: int, hidden: int = 64) -> None:
+        super().__init__()
+        self.policy = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, actions))
+        self.value = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        orthogonal(self)
+        orthogonal(self.policy[-1], 0.1)
+        orthogonal(self.value[-1], 0.1)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        return soft_cap(self.policy(features), LOGIT_CAP), self.value(features).squeeze(-1)
+
+
+def soft_cap(logits: Tensor, cap: float) -> Tensor:
+    """cap * tanh(logits / cap)."""
+    return cap * torch.tanh(logits / cap)
+
+
+def choose(logits: Tensor, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    """Actions [n] and their log-probabilities [n] from logits [n, A]: sampled with `generator`, greedy with None."""
+    log_probs = torch.log_softmax(logits, dim=-1)
+    if generator is None:
+        action = logits.argmax(dim=-1)
+    else:  # inverse transform: one uniform number for each row, whatever the others are
+        u = torch.rand(len(logits), 1, generator=generator).to(logits.device)
+        action = (log_probs.exp().cumsum(dim=-1) < u).sum(dim=-1).clamp(max=logits.shape[-1] - 1)
+    return action, log_probs.gather(-1, action[:, None]).squeeze(-1)

@@ -1,0 +1,226 @@
+"""The agent with an episodic memory.
+
+Letters: B environments, T steps of a chunk, N slots, R = N + T rows of a chunk's slot table, P sampled steps of
+each environment, D embedding width, A actions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from agents.chunk import Chunk, Decision, Inputs
+from agents.encoders import ObservationSpec, StateEncoder, build_encoder, encode_distinct
+from agents.heads import ActorCriticHeads, choose
+from agents.replay import Replay, pick_states, spread
+from memory.autoencoders import TileAutoencoder, VectorAutoencoder
+from memory.codec import Codec
+from memory.frame_ring import FrameRing, hash_rows
+from memory.options import MemoryOptions
+from memory.read import MemoryRead
+from memory.recalculation import reembedded
+from memory.store import MemoryState, empty, slot_to_write, start_step, write
+from memory.timeline import Timeline
+from memory.write_rules import should_write
+
+STATE_WIDTH = 64
+
+
+def build_codec(spec: ObservationSpec, categories: tuple[int, ...], options: MemoryOptions) -> Codec:
+    """The codec for observations of `spec`."""
+    if spec.kind == "grid":
+        net: TileAutoencoder | VectorAutoencoder = TileAutoencoder(spec.shape, categories, options.code_bits)
+    else:
+        net = VectorAutoencoder(spec.shape, options.code_bits)
+    return Codec(net, FrameRing(options.codec_ring, spec.zero()))
+
+
+@dataclass
+class MemoryAgentState:
+    """The memory, and the last step's outcome: where nothing has changed since, it is still the answer."""
+
+    memory: MemoryState
+    seen: Inputs  # the inputs that the outcome below belongs to
+    logits: Tensor  # [B, A]
+    value: Tensor  # [B]
+    attention: Tensor  # [B, N] read weights, mean over heads
+    stale: bool = True  # parameters have changed: recompute all
+
+    def rows(self, index: Tensor) -> MemoryAgentState:
+        """A copy of the environments `index`."""
+        return MemoryAgentState(
+            self.memory.rows(index),
+            self.seen.rows(index),
+            self.logits[index],
+            self.value[index],
+            self.attention[index],
+            self.stale,
+        )
+
+
+@dataclass
+class ChunkStart:
+    """What replaying a chunk needs beside its steps: the slots before it, and when each was visible."""
+
+    memory: MemoryState
+    timeline: Timeline
+
+
+class MemoryAgent(nn.Module):
+    """Embedding network f, state encoder, memory read, actor and critic heads; and the codec."""
+
+    def __init__(self, spec: ObservationSpec, actions: int, options: MemoryOptions, codec: Codec) -> None:
+        super().__init__()
+        self.spec, self.actions, self.options, self.codec = spec, actions, options, codec
+        self.embed = build_encoder(spec, options.embedding_width)  # f, parameters theta
+        self.encode_state = StateEncoder(spec, actions, STATE_WIDTH)
+        self.read = MemoryRead(STATE_WIDTH, options.embedding_width, options.heads)
+        self.heads = ActorCriticHeads(STATE_WIDTH + self.read.read_width, actions)
+
+    def initial_state(self, num_envs: int) -> MemoryAgentState:
+        o = self.options
+        observation = self.spec.zero()
+        memory = empty(
+            num_envs,
+            o.slots,
+            o.embedding_width,
+            self.codec.code_bytes,
+            observation if o.keeps_observations else None,
+        )
+        seen = Inputs(
+            observation.expand(num_envs, *observation.shape).clone(),
+            torch.full((num_envs,), -1),
+            torch.zeros(num_envs),
+            torch.ones(num_envs, dtype=torch.bool),
+        )
+        zeros = torch.zeros
+        return MemoryAgentState(
+            memory, seen, zeros(num_envs, self.actions), zeros(num_envs), zeros(num_envs, o.slots)
+        )
+
+    @torch.no_grad()
+    def act(
+        self,
+        inputs: Inputs,
+        state: MemoryAgentState,
+        generator: torch.Generator | None,
+        record: tuple[Timeline, int] | None = None,
+    ) -> tuple[Decision, MemoryAgentState]:
+        """One step: write, read, decide. The state passed in is used up.
+
+        Args:
+            generator: samples the action; None takes the greedy one.
+            record: the chunk's timeline and the step within it, where the step is to be learnt from.
+        """
+        start_step(state.memory, inputs.is_first)
+        if record is not None and bool(inputs.is_first.any()):
+            record[0].record_reset(record[1], inputs.is_first.nonzero()[:, 0])
+        changed = self._changed(inputs, state)  # [n] indices
+        novel, anew = torch.zeros_like(inputs.is_first), torch.zeros_like(inputs.is_first)
+        anew[changed] = True
+        if len(changed) > 0:
+            written = self._write(inputs.observation, changed, state.memory, record)
+            novel[written] = True
+            self._read_and_decide(inputs, changed, state)
+        state.memory.read_weight += state.attention
+        state.seen, state.stale = inputs, False
+        action, log_prob = choose(state.logits, generator)
+        return Decision(action, log_prob, state.value.clone(), novel, anew), state
+
+    def _changed(self, inputs: Inputs, state: MemoryAgentState) -> Tensor:
+        """Environments whose inputs or memory differ from the last step's; the others' outcome stands."""
+        if state.stale or self.options.write_rule != "novel":
+            return torch.arange(len(inputs.is_first))
+        seen = state.seen
+        same = (inputs.observation == seen.observation).flatten(1).all(dim=1)
+        same &= (inputs.prev_action == seen.prev_action) & (inputs.prev_reward == seen.prev_reward)
+        return (~same | inputs.is_first).nonzero()[:, 0]
+
+    def _write(
+        self, observation: Tensor, index: Tensor, memory: MemoryState, record: tuple[Timeline, int] | None
+    ) -> Tensor:
+        """Writes where the rule says so; returns the environments [m] that wrote."""
+        o, coder = self.options, self.codec.current
+        frames = observation[index]
+        codes = coder.encode(frames)
+        hashes = hash_rows(codes)
+        mask = should_write(
+            o.write_rule,
+            hashes,
+            memory.code_hash[index],
+            memory.written[index],
+            memory.episode_step[index],
+            o.write_every,
+        )
+        if not bool(mask.any()):
+            return index[:0]
+        index, frames, codes, hashes = index[mask], frames[mask], codes[mask], hashes[mask]
+        slot = slot_to_write(memory, index, o.eviction)
+        if record is not None:
+            timeline, t = record
+            timeline.record_write(t, index, slot, memory.written[index, slot])
+        write(
+            memory,
+            index,
+            slot,
+            self.embed(frames),
+            codes,
+            hashes,
+            self.codec.version,
+            coder.fidelity(frames, codes),
+            frames,
+        )
+        return index
+
+    def _read_and_decide(self, inputs: Inputs, index: Tensor, state: MemoryAgentState) -> None:
+        rows = inputs.rows(index)
+        features = self.encode_state(rows.observation, rows.prev_action, rows.prev_reward)[:, None]  # [n, 1, S]
+        read, weights = self.read(features, state.memory.embedding[index], state.memory.written[index][:, None])
+        logits, value = self.heads(torch.cat([features, read], dim=-1)[:, 0])
+        state.logits[index], state.value[index] = logits, value
+        state.attention[index] = weights.mean(dim=2)[:, 0]
+
+    def begin_chunk(self, state: MemoryAgentState, steps: int) -> ChunkStart:
+        """Called before a chunk's first step: parameters have changed. Remembers the slots as they stand."""
+        state.stale = True
+        memory = state.memory
+        if self.options.recalculation == "refresh":
+            with torch.no_grad():
+                memory.embedding = reembedded(memory, self.codec, self.embed, self.options.min_fidelity)
+        return ChunkStart(memory.clone(), Timeline.begin(memory.written, steps))
+
+    def replay(self, chunk: Chunk, max_states: int, generator: torch.Generator) -> Replay:
+        """Runs the distinct states of a chunk again, under today's parameters, on the graph."""
+        start: ChunkStart = chunk.start
+        older = self._older_slots(start.memory)
+        slots = torch.cat([older, self._slots_of_chunk(chunk)], dim=1)  # [B, R, D]
+        picked = pick_states(chunk.changed, max_states, generator)  # [B, P]
+        visible = start.timeline.visible(picked)  # [B, P, R]
+        B, P = picked.shape
+        env, i = torch.arange(B)[:, None], chunk.inputs
+        features = self.encode_state(
+            i.observation[picked, env].flatten(0, 1),
+            i.prev_action[picked, env].flatten(),
+            i.prev_reward[picked, env].flatten(),
+        ).view(B, P, -1)
+        read, _ = self.read(features, slots, visible)
+        logits, value = self.heads(torch.cat([features, read], dim=-1).flatten(0, 1))
+        remembered = older if older.is_leaf else None
+        return Replay(*spread(chunk.changed, picked, logits.view(B, P, -1), value.view(B, P)), remembered)
+
+    def _older_slots(self, memory: MemoryState) -> Tensor:
+        """Slots written before the chunk [B, N, D]: leaves, or recalculated on the graph (`refresh`)."""
+        if self.options.recalculation == "refresh":
+            return reembedded(memory, self.codec, self.embed, self.options.min_fidelity)
+        return memory.embedding.detach().clone().requires_grad_()
+
+    def _slots_of_chunk(self, chunk: Chunk) -> Tensor:
+        """Slots written in the chunk, at the row of their step [B, T, D]: on the graph, except for `none`."""
+        t, env = chunk.novel.nonzero(as_tuple=True)
+        fresh = encode_distinct(self.embed, chunk.inputs.observation[t, env])
+        if self.options.recalculation == "none":
+            fresh = fresh.detach()
+        table = fresh.new_zeros(chunk.num_envs, chunk.steps, fresh.shape[1])
+        return table.index_put((env, t), fresh)

@@ -1,0 +1,34 @@
+"""Reinstate's environments. Importing this package registers them with gymnasium.
+
+>>> import gymnasium, envs
+>>> env = gymnasium.make("Reinstate/TMazePassive-v0", length=10)
+>>> batch = gymnasium.make_vec("Reinstate/GridTMazeActive-v0", num_envs=4, length=10)
+>>> batch.reset(seed=0)[0].shape
+(4, 7, 7, 3)
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gymnasium import register, registry
+
+
+def _register(name: str, module: str, class_name: str, **kwargs: Any) -> None:
+    env_id = f"Reinstate/{name}-v0"
+    if env_id in registry:  # a reload would warn about overriding
+        return
+    register(
+        id=env_id,
+        entry_point=f"envs.{module}:{class_name}",
+        vector_entry_point=f"envs.{module}_vector:{class_name}Vector",
+        kwargs=kwargs,
+    )
+
+
+_register("GridTMazePassive", "grid_tmaze", "GridTMazePassive")
+_register("GridTMazeActive", "grid_tmaze", "GridTMazeActive")
+_register("GridTMazeCrowdedPassive", "grid_tmaze", "GridTMazePassive", distractors=6)
+_register("GridTMazeCrowdedActive", "grid_tmaze", "GridTMazeActive", distractors=6)
+_register("TMazePassive", "tmaze", "TMazePassive")
+_register("TMazeActive", "tmaze", "TMazeActive")

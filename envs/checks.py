@@ -1,0 +1,17 @@
+"""Checks of the options that environments take: a wrong one is a ValueError that says what to pass."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def check_integer(name: str, value: int, low: int) -> None:
+    """Raise ValueError unless value is an integer (not a bool) of at least low."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
+        raise ValueError(f"{name}={value!r} is not possible: pass an integer of at least {low}.")
+
+
+def check_choice(name: str, value: str | None, choices: tuple[str | None, ...]) -> None:
+    """Raise ValueError unless value is one of choices."""
+    if value not in choices:
+        raise ValueError(f"{name}={value!r} is unknown: choose one of {', '.join(map(repr, choices))}.")

@@ -1,0 +1,202 @@
+"""MiniGrid's rules for many worlds at once: plain arrays and compiled loops.
+
+Nothing here knows a task. A world is what `minigrid.core.grid.Grid.encode` makes of it, three small numbers
+per cell, and the functions below repeat minigrid 3.2's `MiniGridEnv.step` and `gen_obs` on that encoding,
+byte for byte.
+
+Shape letters: B worlds, W columns, H rows, V = 7 cells of view, N chosen worlds.
+
+Two things every caller must keep: the outermost cells of a world are walls (so the cell ahead always exists),
+and boxes are empty (the encoding has no room for what is inside one).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
+from numba import njit
+
+VIEW = 7
+NUM_ACTIONS = 7
+
+# MiniGrid's numbering (minigrid.core.actions.Actions).
+LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, DONE = range(NUM_ACTIONS)
+
+UNSEEN = OBJECT_TO_IDX["unseen"]
+EMPTY = OBJECT_TO_IDX["empty"]
+WALL = OBJECT_TO_IDX["wall"]
+FLOOR = OBJECT_TO_IDX["floor"]
+DOOR = OBJECT_TO_IDX["door"]
+KEY = OBJECT_TO_IDX["key"]
+BALL = OBJECT_TO_IDX["ball"]
+BOX = OBJECT_TO_IDX["box"]
+GOAL = OBJECT_TO_IDX["goal"]
+LAVA = OBJECT_TO_IDX["lava"]
+
+GREY = COLOR_TO_IDX["grey"]
+GREEN = COLOR_TO_IDX["green"]
+
+OPEN, CLOSED, LOCKED = range(3)  # states of a door
+
+# What `act` reports beside the changed world.
+NOTHING, ENTERED_GOAL, ENTERED_LAVA = range(3)
+
+
+class GridState(NamedTuple):
+    """B worlds. A tuple of arrays, so that compiled code takes it and a snapshot is a copy of its fields."""
+
+    grid: np.ndarray  # [B, W, H, 3] uint8: (object, colour, state), MiniGrid's encoding
+    agent_pos: np.ndarray  # [B, 2] int64: x, y
+    agent_dir: np.ndarray  # [B] int64: 0 east, 1 south, 2 west, 3 north
+    carrying: np.ndarray  # [B, 3] uint8: the carried object; EMPTY when the hands are free
+    step_count: np.ndarray  # [B] int64
+
+
+def empty_state(num_envs: int, width: int, height: int) -> GridState:
+    """B worlds of empty cells; the caller fills them in."""
+    grid = np.zeros((num_envs, width, height, 3), dtype=np.uint8)
+    grid[..., 0] = EMPTY
+    carrying = np.zeros((num_envs, 3), dtype=np.uint8)
+    carrying[:, 0] = EMPTY
+    return GridState(
+        grid=grid,
+        agent_pos=np.zeros((num_envs, 2), dtype=np.int64),
+        agent_dir=np.zeros(num_envs, dtype=np.int64),
+        carrying=carrying,
+        step_count=np.zeros(num_envs, dtype=np.int64),
+    )
+
+
+@njit(cache=True)
+def direction_vector(direction: int) -> tuple[int, int]:
+    """East, south, west, north as (dx, dy); y grows downwards."""
+    if direction == 0:
+        return 1, 0
+    if direction == 1:
+        return 0, 1
+    if direction == 2:
+        return -1, 0
+    return 0, -1
+
+
+@njit(cache=True)
+def _set_cell(cell: np.ndarray, kind: int, colour: int, state: int) -> None:
+    cell[0], cell[1], cell[2] = kind, colour, state
+
+
+@njit(cache=True)
+def act(world: GridState, b: int, action: int) -> int:
+    """Apply one action to world b by MiniGrid's rules and count the step.
+
+    Returns:
+        NOTHING, ENTERED_GOAL or ENTERED_LAVA. What that means for reward and termination is the task's
+        business.
+    """
+    world.step_count[b] += 1
+    if action == LEFT:
+        world.agent_dir[b] = (world.agent_dir[b] + 3) % 4
+        return NOTHING
+    if action == RIGHT:
+        world.agent_dir[b] = (world.agent_dir[b] + 1) % 4
+        return NOTHING
+    if action == DONE:
+        return NOTHING
+
+    dx, dy = direction_vector(world.agent_dir[b])
+    x = world.agent_pos[b, 0] + dx
+    y = world.agent_pos[b, 1] + dy
+    ahead = world.grid[b, x, y]  # [3]
+    hands = world.carrying[b]  # [3]
+    kind = ahead[0]
+
+    if action == FORWARD:
+        if (
+            kind == EMPTY
+            or kind == FLOOR
+            or kind == GOAL
+            or kind == LAVA
+            or (kind == DOOR and ahead[2] == OPEN)
+        ):
+            world.agent_pos[b, 0] = x
+            world.agent_pos[b, 1] = y
+        if kind == GOAL:
+            return ENTERED_GOAL
+        if kind == LAVA:
+            return ENTERED_LAVA
+    elif action == PICKUP:
+        if hands[0] == EMPTY and (kind == KEY or kind == BALL or kind == BOX):
+            hands[:] = ahead
+            _set_cell(ahead, EMPTY, 0, 0)
+    elif action == DROP:
+        if hands[0] != EMPTY and kind == EMPTY:
+            ahead[:] = hands
+            _set_cell(hands, EMPTY, 0, 0)
+    elif action == TOGGLE:
+        if kind == BOX:
+            _set_cell(ahead, EMPTY, 0, 0)
+        elif kind == DOOR:
+            if ahead[2] == LOCKED:
+                if hands[0] == KEY and hands[1] == ahead[1]:
+                    ahead[2] = OPEN
+            else:
+                ahead[2] = CLOSED if ahead[2] == OPEN else OPEN
+    return NOTHING
+
+
+@njit(cache=True)
+def _write_view(world: GridState, b: int, out: np.ndarray) -> None:
+    """The view of world b into out [V, V, 3]; the agent stands at (3, 6) and looks towards row 0.
+
+    MiniGrid cuts the view out, turns it and then spreads visibility row by row (`Grid.process_vis`). The same
+    spread is done here on seven bits per row. It is a flood, not rays: it goes round corners, and one visible
+    free cell lights up its row to both sides. Walls and doors that are not open are seen but not seen
+    through.
+    """
+    grid = world.grid[b]  # [W, H, 3]
+    width, height = grid.shape[0], grid.shape[1]
+    fx, fy = direction_vector(world.agent_dir[b])  # forward
+    rx, ry = -fy, fx  # to the right
+    x0 = world.agent_pos[b, 0] - 3 * rx
+    y0 = world.agent_pos[b, 1] - 3 * ry
+
+    visible = 1 << 3  # bit i: cell (i, j) of the row at hand is visible; at first the agent's own cell
+    for j in range(VIEW - 1, -1, -1):
+        ahead = VIEW - 1 - j
+        opaque = 0
+        for i in range(VIEW):
+            x = x0 + ahead * fx + i * rx
+            y = y0 + ahead * fy + i * ry
+            if 0 <= x < width and 0 <= y < height:
+                kind, colour, state = grid[x, y, 0], grid[x, y, 1], grid[x, y, 2]
+            else:
+                kind, colour, state = np.uint8(WALL), np.uint8(GREY), np.uint8(0)
+            out[i, j, 0], out[i, j, 1], out[i, j, 2] = kind, colour, state
+            if kind == WALL or (kind == DOOR and state != OPEN):
+                opaque |= 1 << i
+
+        above = 0
+        for i in range(VIEW - 1):
+            if (visible & ~opaque) >> i & 1:
+                visible |= 1 << (i + 1)
+                above |= 3 << i
+        for i in range(VIEW - 1, 0, -1):
+            if (visible & ~opaque) >> i & 1:
+                visible |= 1 << (i - 1)
+                above |= 3 << (i - 1)
+
+        for i in range(VIEW):
+            if not visible >> i & 1:
+                out[i, j, 0], out[i, j, 1], out[i, j, 2] = UNSEEN, 0, 0
+        visible = above
+
+    # MiniGrid shows what is carried in the agent's own cell, and never what the agent stands on.
+    out[VIEW // 2, VIEW - 1, :] = world.carrying[b]
+
+
+@njit(cache=True)
+def write_views(world: GridState, which: np.ndarray, out: np.ndarray) -> None:
+    """Symbolic views of the worlds `which` [N] into the same rows of `out` [B, V, V, 3] uint8."""
+    for b in which:
+        _write_view(world, b, out[b])

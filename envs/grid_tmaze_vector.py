@@ -1,0 +1,150 @@
+"""The batched grid T-Maze: the same task as `grid_tmaze.py`, step for step, in compiled loops over arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from gymnasium import spaces
+from numba import njit
+
+from envs.grid_engine import (
+    EMPTY,
+    ENTERED_GOAL,
+    GOAL,
+    GREEN,
+    GREY,
+    NUM_ACTIONS,
+    PICKUP,
+    TOGGLE,
+    VIEW,
+    WALL,
+    GridState,
+    act,
+    empty_state,
+    write_views,
+)
+from envs.grid_pixels import draw_views
+from envs.grid_tmaze import observation_space_of
+from envs.grid_tmaze_layout import ARM_OF_CUE, HEIGHT, MIDDLE, draw_layout, make_layout, wall_mask
+from envs.vector_base import SameStepVectorEnv
+
+
+@njit(cache=True)
+def _advance(
+    world: GridState,
+    actions: np.ndarray,  # [B]
+    right_arm: np.ndarray,  # [B] row of the arm that pays
+    farthest: np.ndarray,  # [B] largest column so far, updated
+    junction_x: int,
+    grace: int,
+    penalty: float,
+    max_steps: int,
+    rewards: np.ndarray,  # [B] out
+    terminated: np.ndarray,  # [B] out
+    truncated: np.ndarray,  # [B] out
+) -> None:
+    for b in range(len(actions)):
+        action = TOGGLE if actions[b] == PICKUP else actions[b]
+        in_arm = act(world, b, action) == ENTERED_GOAL
+        x, y = world.agent_pos[b]
+        step = world.step_count[b]
+        terminated[b] = in_arm
+        truncated[b] = step >= max_steps and not in_arm
+        if in_arm:
+            rewards[b] = 1.0 if y == right_arm[b] else 0.0
+        elif farthest[b] < junction_x and x <= farthest[b] and step > grace:
+            rewards[b] = 0.0 - penalty  # never -0.0
+        else:
+            rewards[b] = 0.0
+        farthest[b] = max(farthest[b], x)
+
+
+class GridTMazeVector(SameStepVectorEnv):
+    """B grid T-Mazes. Options and rules are on the pages of `GridTMazePassive` and `GridTMazeActive`."""
+
+    active: bool
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        length: int = 100,
+        distractors: int = 0,
+        penalty: float | None = None,
+        observation: str = "symbolic",
+        render_mode: str | None = None,
+    ):
+        self.layout = make_layout(self.active, length, distractors, penalty)
+        super().__init__(
+            num_envs, observation_space_of(observation), spaces.Discrete(NUM_ACTIONS), render_mode
+        )
+        self.observation = observation
+        self._world = empty_state(num_envs, self.layout.width, HEIGHT)
+        self._farthest = np.zeros(num_envs, dtype=np.int64)
+        self._cue = np.zeros(num_envs, dtype=np.int64)
+        self._right_arm = np.zeros(num_envs, dtype=np.int64)
+        self._views = np.empty((num_envs, VIEW, VIEW, 3), dtype=np.uint8)  # scratch of the pixel observation
+        self._template = np.zeros((self.layout.width, HEIGHT, 3), dtype=np.uint8)
+        self._template[..., 0] = EMPTY
+        self._template[wall_mask(self.layout)] = (WALL, GREY, 0)
+        self._template[self.layout.junction_x, list(ARM_OF_CUE)] = (GOAL, GREEN, 0)
+
+    def _begin(self, b: int, rng: np.random.Generator) -> None:
+        cue, objects = draw_layout(rng, self.layout.distractors)
+        self._world.grid[b] = self._template
+        self._world.grid[b, objects[:, 0], objects[:, 1], :2] = objects[:, 2:]
+        self._world.agent_pos[b] = (self.layout.start_x, MIDDLE)
+        self._world.agent_dir[b] = self.layout.start_dir
+        self._world.step_count[b] = 0
+        self._farthest[b] = self.layout.start_x
+        self._cue[b] = cue
+        self._right_arm[b] = ARM_OF_CUE[cue]
+
+    def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rewards = np.empty(self.num_envs, dtype=np.float64)
+        terminated = np.empty(self.num_envs, dtype=bool)
+        truncated = np.empty(self.num_envs, dtype=bool)
+        _advance(
+            self._world,
+            actions,
+            self._right_arm,
+            self._farthest,
+            self.layout.junction_x,
+            self.layout.grace,
+            self.layout.penalty,
+            self.layout.max_steps,
+            rewards,
+            terminated,
+            truncated,
+        )
+        return rewards, terminated, truncated
+
+    def _observe(self, which: np.ndarray, out: np.ndarray) -> None:
+        if self.observation == "symbolic":
+            write_views(self._world, which, out)
+        else:
+            write_views(self._world, which, self._views)
+            draw_views(self._views, which, out)
+
+    def _final_info(self) -> dict[str, np.ndarray]:
+        x, y = self._world.agent_pos.T
+        in_right_arm = (x == self.layout.junction_x) & (y == self._right_arm)
+        return {"is_success": in_right_arm, "cue": self._cue}
+
+    def _state_arrays(self) -> dict[str, np.ndarray]:
+        return {
+            **self._world._asdict(),
+            "farthest": self._farthest,
+            "cue": self._cue,
+            "right_arm": self._right_arm,
+        }
+
+
+class GridTMazePassiveVector(GridTMazeVector):
+    """B environments `Reinstate/GridTMazePassive-v0`."""
+
+    active = False
+
+
+class GridTMazeActiveVector(GridTMazeVector):
+    """B environments `Reinstate/GridTMazeActive-v0`."""
+
+    active = True

@@ -1,0 +1,209 @@
+"""What all batched environments share: seeding, autoreset on the same step, final infos, snapshots."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium import Space
+from gymnasium.utils import seeding
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+_WORD = (1 << 64) - 1
+
+
+def generator_to_words(rng: np.random.Generator) -> np.ndarray:
+    """The whole state of a PCG64 generator as [6] uint64, which any array format can store."""
+    state = rng.bit_generator.state
+    if state["bit_generator"] != "PCG64":
+        raise ValueError(f"Only PCG64 generators can be saved, not {state['bit_generator']}.")
+    position, increment = state["state"]["state"], state["state"]["inc"]
+    words = (
+        position >> 64,
+        position & _WORD,
+        increment >> 64,
+        increment & _WORD,
+        state["has_uint32"],
+        state["uinteger"],
+    )
+    return np.array(words, dtype=np.uint64)
+
+
+def generator_from_words(words: np.ndarray) -> np.random.Generator:
+    """The generator that `generator_to_words` saved; it continues with the same draws."""
+    high, low, inc_high, inc_low, has_uint32, uinteger = (int(word) for word in words)
+    bits = np.random.PCG64()
+    bits.state = {
+        "bit_generator": "PCG64",
+        "state": {"state": high << 64 | low, "inc": inc_high << 64 | inc_low},
+        "has_uint32": has_uint32,
+        "uinteger": uinteger,
+    }
+    return np.random.Generator(bits)
+
+
+class SameStepVectorEnv(VectorEnv):
+    """B environments in arrays, each with its own random generator; finished ones are reset within the step.
+
+    The step that ends an episode returns its reward and flags together with the first observation of the next
+    episode; the last observation is in `infos["final_obs"]` and the last info in `infos["final_info"]`, in
+    the form of gymnasium's SyncVectorEnv. Observations are fresh arrays that later steps leave alone.
+
+    A subclass calls `super().__init__`, then keeps its state in arrays and implements the abstract methods.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}
+
+    def __init__(self, num_envs: int, observation_space: Space, action_space: Space, render_mode: str | None):
+        if render_mode is not None:
+            raise ValueError(
+                f"render_mode={render_mode!r} is not possible in a batch: leave it out, "
+                "or watch a single environment made with gymnasium.make."
+            )
+        if num_envs < 1:
+            raise ValueError(f"num_envs={num_envs} is not possible: pass at least 1.")
+        self.num_envs = num_envs
+        self.single_observation_space = observation_space
+        self.observation_space = batch_space(observation_space, num_envs)
+        self.single_action_space = action_space
+        self.action_space = batch_space(action_space, num_envs)
+        self._everyone = np.arange(num_envs)
+        self._rngs: list[np.random.Generator | None] = [None] * num_envs
+
+    @abstractmethod
+    def _begin(self, b: int, rng: np.random.Generator) -> None:
+        """Start a new episode in environment b."""
+
+    @abstractmethod
+    def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Step all environments; rewards [B] float64, terminated [B] bool, truncated [B] bool."""
+
+    @abstractmethod
+    def _observe(self, which: np.ndarray, out: np.ndarray) -> None:
+        """Write the observations of the environments `which` [N] into those rows of `out` [B, ...]."""
+
+    @abstractmethod
+    def _final_info(self) -> dict[str, np.ndarray]:
+        """Arrays [B] of what info holds on the last step; rows of unfinished episodes are ignored."""
+
+    @abstractmethod
+    def _state_arrays(self) -> dict[str, np.ndarray]:
+        """All arrays that change, by name and by reference."""
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start new episodes everywhere, or where `options["reset_mask"]` [B] bool says so.
+
+        Args:
+            seed: an integer s seeds environment i with s + i; a list gives each its own; None continues.
+            options: may hold `reset_mask`.
+
+        Returns:
+            Observations [B, ...] and an empty info.
+        """
+        mask = np.ones(self.num_envs, dtype=bool)
+        if options is not None and "reset_mask" in options:
+            mask = np.asarray(options["reset_mask"])
+            if mask.shape != (self.num_envs,) or mask.dtype != bool:
+                raise ValueError(
+                    f"reset_mask must be bool of shape ({self.num_envs},), not {mask.dtype} of {mask.shape}."
+                )
+            if not mask.all() and None in self._rngs:
+                raise ValueError("Call reset() for all environments once before resetting some of them.")
+        for b in np.flatnonzero(mask):
+            if seed is None:
+                seed_b = None
+            elif isinstance(seed, (int, np.integer)):
+                seed_b = int(seed) + int(b)
+            elif len(seed) != self.num_envs:
+                raise ValueError(
+                    f"Got {len(seed)} seeds for {self.num_envs} environments: pass one for each."
+                )
+            else:
+                seed_b = None if seed[b] is None else int(seed[b])
+            if seed_b is not None or self._rngs[b] is None:
+                self._rngs[b], _ = seeding.np_random(seed_b)
+            self._begin(b, self._rngs[b])
+        return self._observe_all(), {}
+
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Step every environment and start the next episode where one has ended.
+
+        Args:
+            actions: [B] integers.
+
+        Returns:
+            Observations [B, ...], rewards [B] float64, terminated [B], truncated [B], infos.
+        """
+        actions = np.asarray(actions, dtype=np.int64)
+        if actions.shape != (self.num_envs,):
+            raise ValueError(
+                f"Got actions of shape {actions.shape}: pass ({self.num_envs},), one per environment."
+            )
+        if actions.min() < 0 or actions.max() >= self.single_action_space.n:
+            raise ValueError(f"Got actions {actions}: all must lie in 0..{self.single_action_space.n - 1}.")
+        if None in self._rngs:
+            raise ValueError("Call reset() before the first step().")
+        rewards, terminated, truncated = self._advance(actions)
+        observations = self._observe_all()
+        done = terminated | truncated
+        infos = self._end_episodes(done, observations) if done.any() else {}
+        return observations, rewards, terminated, truncated, infos
+
+    def _observe_all(self) -> np.ndarray:
+        out = np.empty(self.observation_space.shape, dtype=self.observation_space.dtype)
+        self._observe(self._everyone, out)
+        return out
+
+    def _end_episodes(self, done: np.ndarray, observations: np.ndarray) -> dict[str, Any]:
+        """Reset where done [B], rewrite those rows of the observations; the infos of the ended episodes."""
+        finished = np.flatnonzero(done)
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        for b in finished:
+            final_obs[b] = observations[b].copy()
+        final_info = {}
+        for name, values in self._final_info().items():
+            final_info[name] = np.where(done, values, np.zeros_like(values))
+            final_info[f"_{name}"] = done.copy()
+        for b in finished:
+            self._begin(b, self._rngs[b])
+        self._observe(finished, observations)
+        return {
+            "final_obs": final_obs,
+            "_final_obs": done.copy(),
+            "final_info": final_info,
+            "_final_info": done.copy(),
+        }
+
+    def get_state(self) -> dict[str, np.ndarray]:
+        """A copy of everything that a continuation needs: plain numeric arrays, one row per environment."""
+        if None in self._rngs:
+            raise ValueError("Call reset() before get_state().")
+        state = {name: array.copy() for name, array in self._state_arrays().items()}
+        state["generator"] = np.stack([generator_to_words(rng) for rng in self._rngs])  # [B, 6]
+        return state
+
+    def set_state(self, state: dict[str, np.ndarray]) -> np.ndarray:
+        """Continue from what `get_state` returned, in an environment made with the same options.
+
+        Returns:
+            The observations [B, ...] of that moment.
+        """
+        arrays = self._state_arrays()
+        wanted = {name: array.shape for name, array in arrays.items()} | {"generator": (self.num_envs, 6)}
+        found = {name: np.shape(array) for name, array in state.items()}
+        if wanted != found:
+            raise ValueError(
+                f"This state is of another environment: it holds {found}, and {wanted} was expected. "
+                "Make the environment with the same id, options and number of environments."
+            )
+        for name, array in arrays.items():
+            array[...] = state[name]
+        self._rngs = [generator_from_words(words) for words in state["generator"]]
+        return self._observe_all()

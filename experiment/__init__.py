@@ -1,0 +1,1 @@
+"""Run folders, checkpoints, metrics, evaluation, plots; never computes a loss."""

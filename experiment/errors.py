@@ -1,0 +1,5 @@
+"""What a user did wrong, in one sentence."""
+
+
+class UserError(Exception):
+    """Bad input: the message says what is wrong and what to do; the command prints it and exits with code 2."""

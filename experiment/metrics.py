@@ -1,0 +1,79 @@
+"""Metrics to TensorBoard, metrics.jsonl and monitor.csv; the x axis is environment steps."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import time
+from collections import defaultdict, deque
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from agents.chunk import EpisodeEnd
+
+WINDOW = 400  # finished episodes that rollout/* averages over
+
+
+class Metrics:
+    """Averages what is noted between two writes, and writes it."""
+
+    def __init__(self, folder: Path, options: dict[str, Any]) -> None:
+        self.writer = SummaryWriter(str(folder))
+        self.jsonl = (folder / "metrics.jsonl").open("a")
+        self.monitor_file = (folder / "monitor.csv").open("a", newline="")
+        self.monitor = csv.writer(self.monitor_file)
+        self.monitor.writerow(["step", "r", "l", "success", "cue", "t"])
+        self.noted: dict[str, list[float]] = defaultdict(list)
+        self.recent: deque[EpisodeEnd] = deque(maxlen=WINDOW)
+        self.episodes = 0
+        self.started = time.perf_counter()
+        plain = {k: v if isinstance(v, (int, float, str, bool)) else str(v) for k, v in options.items()}
+        for summary in hparams(plain, {"eval/success_rate": 0.0}):
+            self.writer.file_writer.add_summary(summary)
+
+    def note(self, values: dict[str, float]) -> None:
+        """Keeps values for the next write; what is not finite is left out."""
+        for key, value in values.items():
+            if math.isfinite(value):
+                self.noted[key].append(value)
+
+    def note_episodes(self, episodes: list[EpisodeEnd]) -> None:
+        self.recent.extend(episodes)
+        self.episodes += len(episodes)
+        now = round(time.perf_counter() - self.started, 3)
+        for e in episodes:
+            self.monitor.writerow([e.at, round(e.ret, 6), e.length, e.success, e.cue, now])
+
+    def rollout(self) -> dict[str, float]:
+        """Averages over the last finished episodes."""
+        if not self.recent:
+            return {}
+        n = len(self.recent)
+        values = {
+            "rollout/ep_rew_mean": sum(e.ret for e in self.recent) / n,
+            "rollout/ep_len_mean": sum(e.length for e in self.recent) / n,
+        }
+        told = [e.success for e in self.recent if e.success is not None]
+        if told:
+            values["rollout/success_rate"] = sum(told) / len(told)
+        return values
+
+    def write(self, step: int, extra: dict[str, float] | None = None) -> dict[str, float]:
+        """Writes the averages since the last write, the rollout's state and `extra`; returns what it wrote."""
+        values = {k: sum(v) / len(v) for k, v in self.noted.items()} | self.rollout() | (extra or {})
+        self.noted.clear()
+        for key, value in values.items():
+            self.writer.add_scalar(key, value, step)
+        self.jsonl.write(json.dumps({"step": step, **values}) + "\n")
+        self.jsonl.flush()
+        self.monitor_file.flush()
+        return values
+
+    def close(self) -> None:
+        self.writer.close()
+        self.jsonl.close()
+        self.monitor_file.close()

@@ -1,0 +1,135 @@
+"""All options of a run: one dataclass for each concern, each field followed by the sentence that becomes --help."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import tyro
+
+from agents.options import AgentName, LearningOptions
+from experiment.errors import UserError
+from memory.options import MemoryOptions
+
+
+def parse_env_kwargs(pairs: Iterable[str]) -> dict[str, Any]:
+    """Keyword arguments from name=value; values are JSON where they can be.
+
+    >>> parse_env_kwargs(["length=100", "observation=pixels"])
+    {'length': 100, 'observation': 'pixels'}
+    """
+    kwargs: dict[str, Any] = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator or not key.isidentifier():
+            raise UserError(f"--env-kwargs takes name=value, such as length=100; {pair!r} is not of that form")
+        try:
+            kwargs[key] = json.loads(value)
+        except json.JSONDecodeError:
+            kwargs[key] = value
+    return kwargs
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Train an agent."""
+
+    env: str = "Reinstate/GridTMazeCrowdedPassive-v0"
+    """Environment id."""
+    env_kwargs: tuple[str, ...] = ()
+    """Keyword arguments of the environment: length=100 distractors=6."""
+    agent: AgentName = "memory"
+    """memory: the episodic memory. lstm and none: the controls."""
+    seed: int = 1
+    """Seeds everything: parameters, actions, environments. Same seed, same machine: same parameters."""
+    total_timesteps: int = 5_000_000
+    """Environment steps at which training ends."""
+    num_envs: int = 128
+    """B: environments stepped together."""
+    stop_at_success: float | None = None
+    """Stop as soon as a greedy evaluation reaches this success rate."""
+    eval_every: int = 250_000
+    """Environment steps between evaluations; 0 evaluates only at the end."""
+    eval_episodes: int = 200
+    """Episodes of each evaluation, greedy and sampled."""
+    save_every: int = 0
+    """Environment steps between checkpoints; 0 saves only at the end."""
+    run_dir: str | None = None
+    """Folder of the run; by default runs/<env>__<name>__s<seed>__<UTC>. Must be new or empty."""
+    name: str = "run"
+    """Label in the default run folder."""
+    device: str = "auto"
+    """auto, cpu or cuda."""
+    torch_threads: int = 1
+    """Threads of torch; the batches are small, and one thread is fastest."""
+    memory: Annotated[MemoryOptions, tyro.conf.arg(name="")] = field(default_factory=MemoryOptions)
+    learning: Annotated[LearningOptions, tyro.conf.arg(name="")] = field(default_factory=LearningOptions)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; `from_json` is the inverse."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> RunOptions:
+        parts = {"memory": MemoryOptions(**values["memory"]), "learning": LearningOptions(**values["learning"])}
+        return cls(**{**values, "env_kwargs": tuple(values["env_kwargs"]), **parts})
+
+    def check(self) -> None:
+        """Raises UserError for values and pairs that make no sense; the sentence says the fix."""
+        m, lo = self.memory, self.learning
+        at_least_one = {
+            "--num-envs": self.num_envs,
+            "--total-timesteps": self.total_timesteps,
+            "--eval-episodes": self.eval_episodes,
+            "--torch-threads": self.torch_threads,
+            "--slots": m.slots,
+            "--embedding-width": m.embedding_width,
+            "--heads": m.heads,
+            "--write-every": m.write_every,
+            "--recalculated-slots": m.recalculated_slots,
+            "--code-bits": m.code_bits,
+            "--codec-ring": m.codec_ring,
+            "--codec-updates": m.codec_updates,
+            "--chunk-steps": lo.chunk_steps,
+            "--epochs": lo.epochs,
+        }
+        for flag, value in at_least_one.items():
+            if value < 1:
+                raise UserError(f"{flag} is {value}; it must be at least 1")
+        shares = {
+            "--gamma": lo.gamma,
+            "--gae-lambda": lo.gae_lambda,
+            "--novel-share": lo.novel_share,
+            "--min-fidelity": m.min_fidelity,
+            "--stop-at-success": self.stop_at_success if self.stop_at_success is not None else 1.0,
+        }
+        for flag, share in shares.items():
+            if not 0.0 <= share <= 1.0:
+                raise UserError(f"{flag} is {share}; it must lie between 0 and 1")
+        not_negative = {
+            "--seed": self.seed,
+            "--eval-every": self.eval_every,
+            "--save-every": self.save_every,
+            "--novel-steps": lo.novel_steps,
+            "--other-steps": lo.other_steps,
+            "--novelty-bonus": lo.novelty_bonus,
+        }
+        for flag, number in not_negative.items():
+            if number < 0:
+                raise UserError(f"{flag} is {number}; it must not be negative")
+        if lo.novel_steps + lo.other_steps == 0:
+            raise UserError("--novel-steps and --other-steps are both 0: there is no step to learn from")
+        if m.target_step <= 0 or lo.learning_rate <= 0:
+            raise UserError("--target-step and --learning-rate must be greater than 0")
+        if self.agent != "memory":
+            changed = [f.name for f in dataclasses.fields(m) if getattr(m, f.name) != f.default]
+            if changed:
+                flags = ", ".join("--" + name.replace("_", "-") for name in changed)
+                raise UserError(f"{flags} need the memory: leave them out, or choose --agent memory")
+        if m.write_every != MemoryOptions.write_every and m.write_rule != "every_k":
+            raise UserError("--write-every is the k of --write-rule every_k: choose that rule, or leave it out")
+        if m.target_step != MemoryOptions.target_step and m.recalculation != "target":
+            raise UserError("--target-step is the eta of --recalculation target: choose that, or leave it out")

@@ -1,0 +1,81 @@
+"""The folder of a run: where things are, and how they come to be there whole or not at all."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from experiment.errors import UserError
+from experiment.options import RunOptions
+
+PACKAGES = ("reinstate", "torch", "numpy", "numba", "gymnasium", "minigrid", "tensorboard", "safetensors")
+
+
+def default_run_dir(options: RunOptions) -> Path:
+    """runs/<env>__<name>__s<seed>__<UTC>."""
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+    return Path("runs") / f"{options.env.replace('/', '-')}__{options.name}__s{options.seed}__{now}"
+
+
+def check_new(path: Path) -> None:
+    """Raises UserError where a run folder would overwrite something."""
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        raise UserError(f"{path} exists and is not empty: choose another --run-dir, or remove it first")
+
+
+def create(path: Path, options: RunOptions, command: list[str]) -> None:
+    """Makes the folder with config.json, command.txt and versions.json."""
+    check_new(path)
+    path.mkdir(parents=True, exist_ok=True)
+    write_json(path / "config.json", options.to_json())
+    write_text(path / "command.txt", " ".join(command) + "\n")
+    write_json(path / "versions.json", versions())
+
+
+def read_options(path: Path) -> RunOptions:
+    """The options of the run in folder `path`."""
+    config = path / "config.json"
+    if not config.is_file():
+        raise UserError(f"{path} is no run folder: it has no config.json{_did_you_mean(path)}")
+    try:
+        return RunOptions.from_json(json.loads(config.read_text()))
+    except (json.JSONDecodeError, TypeError, KeyError) as error:
+        raise UserError(f"{config} cannot be read ({error}): was it written by another version?") from error
+
+
+def _did_you_mean(path: Path) -> str:
+    import difflib
+
+    siblings = [p.parent.name for p in path.parent.glob("*/config.json")] if path.parent.is_dir() else []
+    near = difflib.get_close_matches(path.name, siblings, n=1, cutoff=0.4)
+    return f"; did you mean {path.parent / near[0]}?" if near else ""
+
+
+def versions() -> dict[str, Any]:
+    found = {"python": sys.version.split()[0], "machine": platform.machine(), "system": platform.system()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Whole or not at all: staged beside its place, synced, then renamed."""
+    staged = path.with_name(path.name + ".partial")
+    with staged.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(staged, path)

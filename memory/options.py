@@ -1,0 +1,47 @@
+"""What a user may choose about the memory."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+WriteRule = Literal["novel", "always", "every_k"]
+Eviction = Literal["fifo", "least_read"]
+Recalculation = Literal["direct", "target", "refresh", "truncated", "none", "oracle"]
+
+
+@dataclass(frozen=True)
+class MemoryOptions:
+    """The episodic memory, its codec, and how gradients reach what was remembered."""
+
+    slots: int = 32
+    """Slots per environment; when all are taken, the eviction rule frees one."""
+    embedding_width: int = 16
+    """Width D of a remembered embedding. Narrow, so that a slot must choose what to keep (docs/lab-notes.md)."""
+    heads: int = 4
+    """Attention heads of a read."""
+    write_rule: WriteRule = "novel"
+    """Write when the code is new in this episode (novel), at every step (always), or at every k-th (every_k)."""
+    write_every: int = 8
+    """The k of --write-rule every_k, in steps."""
+    eviction: Eviction = "fifo"
+    """Which slot makes room when all are taken: the oldest, or the one that was read least."""
+    recalculation: Recalculation = "direct"
+    """How a gradient that reaches a slot of an earlier chunk goes on into the embedding network (docs/method.md)."""
+    recalculated_slots: int = 256
+    """K: at most this many slots, those with the largest gradients, are recalculated in an update."""
+    target_step: float = 1000.0
+    """The step eta of --recalculation target: the stored embedding is moved by -eta times its gradient."""
+    code_bits: int = 294
+    """Bits of an observation's code; a symbolic 7x7 view takes 6 for each tile."""
+    min_fidelity: float = 1.0
+    """A slot is recalculated only if at least this share of its observation decodes correctly."""
+    codec_ring: int = 2048
+    """Distinct frames that the codec trains on: the only frames that outlive a chunk."""
+    codec_updates: int = 20
+    """Codec updates per chunk while some fresh code is not faithful; a codec that reads all it writes rests."""
+    check_cosine: bool = False
+    """Keep true observations beside the slots, for diagnosis only: logs the cosine with the oracle's gradient."""
+
+    @property
+    def keeps_observations(self) -> bool:
+        """True where the true observations are kept: the oracle, and the check against it."""
+        return self.recalculation == "oracle" or self.check_cosine

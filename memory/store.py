@@ -1,0 +1,139 @@
+"""The slots of B environments as plain tensors.
+
+Letters: B environments, N slots, D embedding width, C bytes of a code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class MemoryState:
+    """Everything the memory keeps between steps. A value: passed in and out, cloned when a copy is needed."""
+
+    embedding: Tensor  # [B, N, D] float32
+    code: Tensor  # [B, N, C] uint8: the packed bits that reinstate the observation
+    code_hash: Tensor  # [B, N] int64
+    version: Tensor  # [B, N] int32: the codec version that wrote the code
+    fidelity: Tensor  # [B, N] float32: share of the observation that decoded correctly when it was written
+    step: Tensor  # [B, N] int32: the episode's step at which it was written
+    read_weight: Tensor  # [B, N] float32: attention received so far, summed over steps
+    written: Tensor  # [B, N] bool: is there anything in this slot?
+    episode_step: Tensor  # [B] int32: steps of the current episode so far
+    observation: Tensor | None = None  # [B, N, ...]: true observations, for the oracle alone
+
+    @property
+    def num_envs(self) -> int:
+        return self.written.shape[0]
+
+    @property
+    def num_slots(self) -> int:
+        return self.written.shape[1]
+
+    def clone(self) -> MemoryState:
+        """A copy that shares no storage."""
+        return MemoryState(**{f.name: _clone(getattr(self, f.name)) for f in fields(self)})
+
+    def rows(self, index: Tensor) -> MemoryState:
+        """A copy of the environments `index` [n]."""
+        picked = {f.name: getattr(self, f.name) for f in fields(self)}
+        return MemoryState(**{k: None if v is None else v[index] for k, v in picked.items()})
+
+
+def _clone(value: Tensor | None) -> Tensor | None:
+    return None if value is None else value.clone()
+
+
+def empty(
+    num_envs: int,
+    num_slots: int,
+    width: int,
+    code_bytes: int,
+    observation: Tensor | None = None,
+    fill: float = 0.0,
+    device: torch.device | str = "cpu",
+) -> MemoryState:
+    """An empty memory.
+
+    Args:
+        observation: one observation whose shape and dtype the oracle's copies take; None keeps none.
+        fill: what unwritten embeddings hold; tests pass NaN, so that reading one is loud.
+    """
+    shape = (num_envs, num_slots)
+
+    def zeros(*tail: int, dtype: torch.dtype) -> Tensor:
+        return torch.zeros(*shape, *tail, dtype=dtype, device=device)
+
+    kept = None if observation is None else zeros(*observation.shape, dtype=observation.dtype)
+    return MemoryState(
+        embedding=torch.full((*shape, width), fill, device=device),
+        code=zeros(code_bytes, dtype=torch.uint8),
+        code_hash=zeros(dtype=torch.int64),
+        version=zeros(dtype=torch.int32),
+        fidelity=zeros(dtype=torch.float32),
+        step=zeros(dtype=torch.int32),
+        read_weight=zeros(dtype=torch.float32),
+        written=zeros(dtype=torch.bool),
+        episode_step=torch.zeros(num_envs, dtype=torch.int32, device=device),
+        observation=kept,
+    )
+
+
+def start_step(state: MemoryState, is_first: Tensor) -> None:
+    """Counts the step, and empties the memory of every environment whose episode begins with it [B]."""
+    state.episode_step.add_(1)
+    if bool(is_first.any()):
+        state.written[is_first] = False
+        state.read_weight[is_first] = 0.0
+        state.episode_step[is_first] = 0
+
+
+def slot_to_write(state: MemoryState, index: Tensor, eviction: str) -> Tensor:
+    """The slot that the next write takes in each environment of `index` [n]: a free one, else the evicted one.
+
+    `fifo` evicts the oldest slot, `least_read` the one that received the least attention per step of its life.
+    """
+    written = state.written[index]  # [n, N]
+    step = state.step[index]
+    if eviction == "fifo":
+        rank = step.float()
+    elif eviction == "least_read":
+        age = (state.episode_step[index, None] - step).clamp(min=1)
+        rank = state.read_weight[index] / age
+    else:
+        raise ValueError(f"eviction is 'fifo' or 'least_read', not {eviction!r}")
+    return torch.where(written, rank, -1.0).argmin(dim=1)  # free slots rank before every written one
+
+
+def write(
+    state: MemoryState,
+    index: Tensor,
+    slot: Tensor,
+    embedding: Tensor,
+    code: Tensor,
+    code_hash: Tensor,
+    version: int,
+    fidelity: Tensor,
+    observation: Tensor,
+) -> None:
+    """Writes one slot in each environment of `index` [n], in place."""
+    state.embedding[index, slot] = embedding
+    state.code[index, slot] = code
+    state.code_hash[index, slot] = code_hash
+    state.version[index, slot] = version
+    state.fidelity[index, slot] = fidelity
+    state.step[index, slot] = state.episode_step[index]
+    state.read_weight[index, slot] = 0.0
+    state.written[index, slot] = True
+    if state.observation is not None:
+        state.observation[index, slot] = observation
+
+
+def bytes_per_slot(state: MemoryState) -> int:
+    """Bytes that one remembered step takes, all its fields counted."""
+    tensors = (getattr(state, f.name) for f in fields(state) if f.name != "episode_step")
+    return sum(t[0, 0].numel() * t.element_size() for t in tensors if t is not None)

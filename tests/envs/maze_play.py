@@ -1,0 +1,91 @@
+"""Ids, scripted players and comparisons that the tests of the environments share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+import envs  # noqa: F401
+from envs.grid_engine import BALL, FORWARD, GREEN, KEY, LEFT, RIGHT
+
+GRID_IDS = [
+    f"Reinstate/GridTMaze{kind}-v0" for kind in ("Passive", "Active", "CrowdedPassive", "CrowdedActive")
+]
+TMAZE_IDS = ["Reinstate/TMazePassive-v0", "Reinstate/TMazeActive-v0"]
+ALL_IDS = GRID_IDS + TMAZE_IDS
+
+
+def seen_cue(view: np.ndarray) -> int | None:
+    """0 if a green key is in a symbolic view, 1 if a green ball, else None."""
+    for cue, kind in enumerate((KEY, BALL)):
+        if ((view[..., 0] == kind) & (view[..., 1] == GREEN)).any():
+            return cue
+    return None
+
+
+def optimal_actions(env_id: str, length: int, observe: Callable[[int], Any], start: Any) -> list[int]:
+    """Play one optimal episode from what is observed alone.
+
+    Args:
+        observe: plays one action and returns the next observation.
+        start: the first observation.
+    """
+    played: list[int] = []
+
+    def play(*actions: int) -> Any:
+        observation = None
+        for action in actions:
+            played.append(action)
+            observation = observe(action)
+        return observation
+
+    active = "Active" in env_id
+    if "Grid" in env_id:
+        view = play(LEFT, LEFT, *[FORWARD] * 7) if active else start
+        cue = seen_cue(view)
+        assert cue is not None, "the cue must be in view here"
+        play(LEFT, LEFT, *[FORWARD] * (length + (7 if active else 0)))
+        play(LEFT if cue == 0 else RIGHT, FORWARD)
+    else:
+        cue_shown = play(2)[1] if active else start[1]
+        play(*[0] * (length + int(active)))
+        play(1 if cue_shown > 0 else 3)
+    return played
+
+
+def play_optimally(env: gym.Env, length: int, seed: int) -> dict[str, Any]:
+    """One optimal episode: its return, steps, cue, flags and everything observed."""
+    start, _ = env.reset(seed=seed)
+    log: dict[str, Any] = {"return": 0.0, "observations": [start], "rewards": []}
+
+    def observe(action: int) -> Any:
+        observation, reward, terminated, truncated, info = env.step(action)
+        log["return"] += reward
+        log["rewards"].append(reward)
+        log["observations"].append(observation)
+        log.update(terminated=terminated, truncated=truncated, info=info)
+        return observation
+
+    log["actions"] = optimal_actions(env.spec.id, length, observe, start)
+    return log
+
+
+def assert_same(left: Any, right: Any) -> None:
+    """Equal to the last bit, with the same types, through nested infos and object arrays."""
+    if isinstance(left, dict):
+        assert left.keys() == right.keys()
+        for key in left:
+            assert_same(left[key], right[key])
+    elif left is None or right is None:
+        assert left is right
+    else:
+        assert left.dtype == right.dtype
+        if left.dtype == object:
+            assert len(left) == len(right)
+            for one, other in zip(left, right, strict=True):
+                assert_same(one, other)
+        else:
+            np.testing.assert_array_equal(left, right)

@@ -1,0 +1,90 @@
+"""Registration, gymnasium's own checker and determinism, for every id."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from maze_play import ALL_IDS, GRID_IDS, assert_same
+
+import envs
+
+SECTIONS = [
+    "Description",
+    "Actions",
+    "Observation",
+    "Reward",
+    "Termination and truncation",
+    "Optimal return, memory lag, credit lag, chance level",
+    "Registered ids",
+]
+
+
+def test_all_ids_are_registered() -> None:
+    assert sorted(i for i in gym.registry if i.startswith("Reinstate/")) == sorted(ALL_IDS)
+    gym.register_envs(envs)
+
+
+@pytest.mark.parametrize("env_id", ALL_IDS)
+def test_made_in_every_way(env_id: str) -> None:
+    single = gym.make(env_id)
+    assert single.unwrapped.layout.length == 100
+    batched = gym.make_vec(env_id, num_envs=2)
+    assert type(batched).__name__ == type(single.unwrapped).__name__ + "Vector"
+    assert batched.layout == single.unwrapped.layout
+    if "Grid" in env_id:
+        assert single.unwrapped.layout.distractors == (6 if "Crowded" in env_id else 0)
+    assert gym.make(f"envs:{env_id}", length=5).unwrapped.layout.length == 5
+    assert gym.make_vec(f"envs:{env_id}", num_envs=2, length=5).layout.length == 5
+
+
+def test_module_prefix_registers_by_itself() -> None:
+    code = "import gymnasium; print(gymnasium.make('envs:Reinstate/TMazePassive-v0').unwrapped.layout.length)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "100", done.stderr
+
+
+@pytest.mark.parametrize("env_id", ALL_IDS)
+def test_gymnasiums_checker(env_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")  # the checker opens a window
+    kinds = [{"observation": "symbolic"}, {"observation": "pixels"}] if env_id in GRID_IDS else [{}]
+    for options in kinds:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            check_env(gym.make(env_id, length=4, render_mode="rgb_array", **options).unwrapped)
+        # pygame warns about fonts on some machines; gymnasium's own warnings begin with WARN.
+        assert [str(w.message) for w in caught if "WARN" in str(w.message)] == []
+
+
+@pytest.mark.parametrize("env_id", ALL_IDS)
+def test_two_copies_agree(env_id: str) -> None:
+    one, other = gym.make(env_id, length=3), gym.make(env_id, length=3)
+    rng = np.random.default_rng(0)
+    for seed in (5, None, 6):
+        left, right = one.reset(seed=seed), other.reset(seed=seed)
+        ended = False
+        while not ended:
+            assert_same(left[0], right[0])
+            assert left[1:] == right[1:]
+            action = int(rng.integers(one.action_space.n))
+            left, right = one.step(action), other.step(action)
+            ended = left[2] or left[3]
+        assert_same(left[0], right[0])
+        assert left[1:] == right[1:]
+
+
+@pytest.mark.parametrize("env_id", ALL_IDS)
+def test_the_docstring_is_a_page(env_id: str) -> None:
+    page = type(gym.make(env_id).unwrapped).__doc__
+    headings = [
+        line.strip().removeprefix("## ") for line in page.splitlines() if line.strip().startswith("##")
+    ]
+    assert headings == SECTIONS
+    assert f"`{env_id}`" in page
