@@ -31,6 +31,7 @@ class Decision:
     action: Tensor  # [B] int64
     log_prob: Tensor  # [B] float32
     value: Tensor  # [B] float32
+    scale: Tensor  # [B] float32: typical size of an advantage here
     novel: Tensor  # [B] bool: this step wrote to memory
     changed: Tensor  # [B] bool: the policy was computed anew; else inputs and memory were the last step's
 
@@ -43,6 +44,7 @@ class Chunk:
     action: Tensor  # [T, B] int64
     log_prob: Tensor  # [T, B]
     value: Tensor  # [T, B]
+    scale: Tensor  # [T, B]
     novel: Tensor  # [T, B] bool
     changed: Tensor  # [T, B] bool, true throughout the first step
     reward: Tensor  # [T, B]
@@ -91,6 +93,7 @@ def empty_chunk(steps: int, observation: Tensor) -> Chunk:
         action=new(torch.int64),
         log_prob=new(),
         value=new(),
+        scale=new(),
         novel=new(torch.bool),
         changed=new(torch.bool),
         reward=new(),

@@ -17,12 +17,15 @@ class ActorCriticHeads(nn.Module):
         super().__init__()
         self.policy = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, actions))
         self.value = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.log_scale = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, 1))
         orthogonal(self)
+        orthogonal(self.log_scale[-1], 0.1)
         orthogonal(self.policy[-1], 0.1)
         orthogonal(self.value[-1], 0.1)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        return soft_cap(self.policy(features), LOGIT_CAP), self.value(features).squeeze(-1)
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        logits = soft_cap(self.policy(features), LOGIT_CAP)
+        return logits, self.value(features).squeeze(-1), self.log_scale(features.detach()).squeeze(-1)
 
 
 def soft_cap(logits: Tensor, cap: float) -> Tensor:

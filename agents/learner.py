@@ -25,6 +25,9 @@ from agents.losses import (
 from agents.options import LearningOptions
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
+ADVANTAGE_CLIP = 4.0
+SMALLEST_SCALE = 1e-3
+
 
 @dataclass
 class Learner:
@@ -66,7 +69,7 @@ def update(
     )
     target = advantage + chunk.value  # [T, B]
 
-    scaled = normalised(advantage)
+    scaled = (advantage / chunk.scale).clamp(-ADVANTAGE_CLIP, ADVANTAGE_CLIP)
 
     log: dict[str, float] = {}
     for epoch in range(options.epochs):
@@ -75,8 +78,9 @@ def update(
         log_prob = torch.log_softmax(replay.logits, dim=-1).gather(2, chunk.action[..., None]).squeeze(2)
         policy = clipped_policy_loss(log_prob, chunk.log_prob, scaled, options.clip_coef)
         critic = value_loss(replay.value, target)
+        scale = value_loss(replay.log_scale, (advantage.abs() + SMALLEST_SCALE).log())
         spread = entropy(replay.logits)
-        loss = (weight * (policy + options.vf_coef * critic - ent_coef * spread)).sum()
+        loss = (weight * (policy + options.vf_coef * critic + 0.05 * scale - ent_coef * spread)).sum()
 
         learner.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -95,7 +99,7 @@ def update(
             "train/policy_loss": float((weight * policy).sum()),
             "train/value_loss": float((weight * critic).sum()),
             "train/entropy": float((weight * spread).sum()),
-            "train/entropy_novel": weighted_mean(spread, weight * chunk.novel),
+            "train/entropy_decisive": weighted_mean(spread, weight * advantage.abs()),
             "train/approx_kl": float((weight * approximate_kl(log_prob, chunk.log_prob)).sum()),
             "train/clip_fraction": float((weight * ((ratio - 1).abs() > options.clip_coef)).sum()),
             "train/explained_variance": explained_variance(chunk.value, target),

@@ -45,6 +45,7 @@ class MemoryAgentState:
     seen: Inputs  # the inputs that the outcome below belongs to
     logits: Tensor  # [B, A]
     value: Tensor  # [B]
+    scale: Tensor  # [B]
     attention: Tensor  # [B, N] read weights, mean over heads
     stale: bool = True  # parameters have changed: recompute all
 
@@ -55,6 +56,7 @@ class MemoryAgentState:
             self.seen.rows(index),
             self.logits[index],
             self.value[index],
+            self.scale[index],
             self.attention[index],
             self.stale,
         )
@@ -97,7 +99,7 @@ class MemoryAgent(nn.Module):
         )
         zeros = torch.zeros
         return MemoryAgentState(
-            memory, seen, zeros(num_envs, self.actions), zeros(num_envs), zeros(num_envs, o.slots)
+            memory, seen, zeros(num_envs, self.actions), zeros(num_envs), zeros(num_envs), zeros(num_envs, o.slots)
         )
 
     @torch.no_grad()
@@ -127,7 +129,7 @@ class MemoryAgent(nn.Module):
         state.memory.read_weight += state.attention
         state.seen, state.stale = inputs, False
         action, log_prob = choose(state.logits, generator)
-        return Decision(action, log_prob, state.value.clone(), novel, anew), state
+        return Decision(action, log_prob, state.value.clone(), state.scale.clone(), novel, anew), state
 
     def _changed(self, inputs: Inputs, state: MemoryAgentState) -> Tensor:
         """Environments whose inputs or memory differ from the last step's; the others' outcome stands."""
@@ -178,8 +180,8 @@ class MemoryAgent(nn.Module):
         rows = inputs.rows(index)
         features = self.encode_state(rows.observation, rows.prev_action, rows.prev_reward)[:, None]  # [n, 1, S]
         read, weights = self.read(features, state.memory.embedding[index], state.memory.written[index][:, None])
-        logits, value = self.heads(torch.cat([features, read], dim=-1)[:, 0])
-        state.logits[index], state.value[index] = logits, value
+        logits, value, log_scale = self.heads(torch.cat([features, read], dim=-1)[:, 0])
+        state.logits[index], state.value[index], state.scale[index] = logits, value, log_scale.exp()
         state.attention[index] = weights.mean(dim=2)[:, 0]
 
     def begin_chunk(self, state: MemoryAgentState, steps: int) -> ChunkStart:
@@ -206,9 +208,8 @@ class MemoryAgent(nn.Module):
             i.prev_reward[picked, env].flatten(),
         ).view(B, P, -1)
         read, _ = self.read(features, slots, visible)
-        logits, value = self.heads(torch.cat([features, read], dim=-1).flatten(0, 1))
-        remembered = older if older.is_leaf else None
-        return Replay(*spread(chunk.changed, picked, logits.view(B, P, -1), value.view(B, P)), remembered)
+        outcome = self.heads(torch.cat([features, read], dim=-1))  # [B, P, A], [B, P], [B, P]
+        return Replay(*spread(chunk.changed, picked, *outcome), older if older.is_leaf else None)
 
     def _older_slots(self, memory: MemoryState) -> Tensor:
         """Slots written before the chunk [B, N, D]: leaves, or recalculated on the graph (`refresh`)."""

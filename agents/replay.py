@@ -19,14 +19,16 @@ class Replay:
 
     logits: Tensor  # [T, B, A]
     value: Tensor  # [T, B]
+    log_scale: Tensor  # [T, B]
     weight: Tensor  # [T, B], sums to 1; 0 where a step was left out
     remembered: Tensor | None = None  # [B, N, D] leaves: older slots, whose .grad recalculation takes up
 
 
-def all_steps(chunk: Chunk, logits: Tensor, value: Tensor) -> Replay:
+def all_steps(chunk: Chunk, logits: Tensor, value: Tensor, log_scale: Tensor) -> Replay:
     """A replay of every step, from flat logits [T * B, A] and values [T * B]."""
     weight = torch.full(chunk.reward.shape, 1 / chunk.reward.numel())
-    return Replay(logits.view(chunk.steps, chunk.num_envs, -1), value.view(chunk.steps, -1), weight)
+    T, B = weight.shape
+    return Replay(logits.view(T, B, -1), value.view(T, B), log_scale.view(T, B), weight)
 
 
 def pick_states(changed: Tensor, most: int, generator: torch.Generator) -> Tensor:
@@ -42,15 +44,16 @@ def pick_states(changed: Tensor, most: int, generator: torch.Generator) -> Tenso
     return torch.where(changed, 1.0 + noise, noise).topk(count, dim=0).indices.T
 
 
-def spread(changed: Tensor, picked: Tensor, logits: Tensor, value: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def spread(changed: Tensor, picked: Tensor, *outcomes: Tensor) -> tuple[Tensor, ...]:
     """Gives every step the outcome of the state it was in: that of the last step at which something changed.
 
     Args:
         changed: [T, B] bool.
-        picked: [B, P] steps whose outcome was computed: logits [B, P, A], value [B, P].
+        picked: [B, P] steps whose outcome was computed.
+        outcomes: tensors [B, P, ...].
 
     Returns:
-        logits [T, B, A], value [T, B], weight [T, B] equal over all steps whose state was picked.
+        Each outcome as [T, B, ...], and the weight [T, B], equal over all steps whose state was picked.
     """
     T, B = changed.shape
     times = torch.arange(T)[:, None]
@@ -60,4 +63,4 @@ def spread(changed: Tensor, picked: Tensor, logits: Tensor, value: Tensor) -> tu
     env = torch.arange(B).expand(T, -1)
     weight = (place >= 0).float()
     place = place.clamp(min=0)
-    return logits[env, place], value[env, place], weight / weight.sum()
+    return *(x[env, place] for x in outcomes), weight / weight.sum()

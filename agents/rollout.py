@@ -54,6 +54,7 @@ def collect(envs: Any, agent: Any, c: Collector, steps: int) -> Chunk:
         i.observation[t], i.prev_action[t] = c.inputs.observation, c.inputs.prev_action
         i.prev_reward[t], i.is_first[t] = c.inputs.prev_reward, c.inputs.is_first
         chunk.action[t], chunk.log_prob[t] = decision.action, decision.log_prob
+        chunk.scale[t] = decision.scale
         chunk.value[t], chunk.novel[t], chunk.changed[t] = decision.value, decision.novel, decision.changed
         chunk.reward[t] = torch.from_numpy(np.asarray(reward, dtype=np.float32))
         chunk.terminated[t], chunk.truncated[t] = torch.from_numpy(terminated), torch.from_numpy(truncated)
