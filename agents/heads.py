@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from memory.autoencoders import orthogonal
 
 LOGIT_CAP = 4.0  # no action's probability dies: with 7 actions the smallest is 5e-5
+POLICY_GAIN = float(__import__("os").environ.get("PG","1"))
 
 
 class ActorCriticHeads(nn.Module):
@@ -20,7 +21,7 @@ class ActorCriticHeads(nn.Module):
         self.log_scale = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, 1))
         orthogonal(self)
         orthogonal(self.log_scale[-1], 0.1)
-        orthogonal(self.policy[-1], 0.1)
+        orthogonal(self.policy[-1], POLICY_GAIN)
         orthogonal(self.value[-1], 0.1)
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -25,7 +25,7 @@ from agents.losses import (
 from agents.options import LearningOptions
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
-ADVANTAGE_CLIP = 4.0
+STAKES = float(__import__("os").environ.get("STAKES","0"))
 SMALLEST_SCALE = 1e-3
 
 
@@ -69,7 +69,9 @@ def update(
     )
     target = advantage + chunk.value  # [T, B]
 
-    scaled = (advantage / chunk.scale).clamp(-ADVANTAGE_CLIP, ADVANTAGE_CLIP)
+    advantage = advantage - advantage.mean()
+    deviation = advantage.square().mean().sqrt() + 1e-8
+    scaled, stakes = advantage / deviation, chunk.scale / deviation
 
     log: dict[str, float] = {}
     for epoch in range(options.epochs):
@@ -80,7 +82,7 @@ def update(
         critic = value_loss(replay.value, target)
         scale = value_loss(replay.log_scale, (advantage.abs() + SMALLEST_SCALE).log())
         spread = entropy(replay.logits)
-        loss = (weight * (policy + options.vf_coef * critic + 0.05 * scale - ent_coef * spread)).sum()
+        loss = (weight * (policy + options.vf_coef * critic + 0.05 * scale - ent_coef * stakes**STAKES * spread)).sum()
 
         learner.optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -76,9 +76,12 @@ class MemoryAgent(nn.Module):
     def __init__(self, spec: ObservationSpec, actions: int, options: MemoryOptions, codec: Codec) -> None:
         super().__init__()
         self.spec, self.actions, self.options, self.codec = spec, actions, options, codec
-        self.embed = build_encoder(spec, options.embedding_width)  # f, parameters theta
+        # f, parameters theta. Normalised: else embeddings grow, the attention saturates and no gradient crosses it.
+        self.embed = nn.Sequential(
+            build_encoder(spec, options.embedding_width), nn.LayerNorm(options.embedding_width)
+        )
         self.encode_state = StateEncoder(spec, actions, STATE_WIDTH)
-        self.read = MemoryRead(STATE_WIDTH, options.embedding_width, options.heads)
+        self.read = MemoryRead(STATE_WIDTH, options.embedding_width, options.heads, options.slots)
         self.heads = ActorCriticHeads(STATE_WIDTH + self.read.read_width, actions)
 
     def initial_state(self, num_envs: int) -> MemoryAgentState:
@@ -179,7 +182,9 @@ class MemoryAgent(nn.Module):
     def _read_and_decide(self, inputs: Inputs, index: Tensor, state: MemoryAgentState) -> None:
         rows = inputs.rows(index)
         features = self.encode_state(rows.observation, rows.prev_action, rows.prev_reward)[:, None]  # [n, 1, S]
-        read, weights = self.read(features, state.memory.embedding[index], state.memory.written[index][:, None])
+        memory = state.memory
+        place = torch.arange(memory.num_slots).expand(len(index), -1)
+        read, weights = self.read(features, memory.embedding[index], place, memory.written[index][:, None])
         logits, value, log_scale = self.heads(torch.cat([features, read], dim=-1)[:, 0])
         state.logits[index], state.value[index], state.scale[index] = logits, value, log_scale.exp()
         state.attention[index] = weights.mean(dim=2)[:, 0]
@@ -207,7 +212,7 @@ class MemoryAgent(nn.Module):
             i.prev_action[picked, env].flatten(),
             i.prev_reward[picked, env].flatten(),
         ).view(B, P, -1)
-        read, _ = self.read(features, slots, visible)
+        read, _ = self.read(features, slots, start.timeline.place, visible)
         outcome = self.heads(torch.cat([features, read], dim=-1))  # [B, P, A], [B, P], [B, P]
         return Replay(*spread(chunk.changed, picked, *outcome), older if older.is_leaf else None)
 

@@ -14,7 +14,7 @@ _MIX = torch.tensor(0x9E3779B97F4A7C15 - 2**64, dtype=torch.int64)  # 2^64 / gol
 
 def hash_rows(rows: Tensor) -> Tensor:
     """64-bit hashes [n] of rows [n, ...] of any dtype, by their bytes: equal rows, equal hashes."""
-    raw = rows.reshape(len(rows), -1).contiguous().view(torch.uint8)
+    raw = rows.flatten(1).contiguous().view(torch.uint8)
     padded = torch.nn.functional.pad(raw, (0, -raw.shape[1] % 8))
     words = padded.view(torch.int64)  # [n, W]
     keys = (torch.arange(1, words.shape[1] + 1, device=rows.device) * _MIX) | 1  # wraps modulo 2^64

@@ -16,7 +16,7 @@ class MemoryOptions:
     """Slots per environment; when all are taken, the eviction rule frees one."""
     embedding_width: int = 16
     """Width D of a remembered embedding. Narrow, so that a slot must choose what to keep (docs/lab-notes.md)."""
-    heads: int = 4
+    heads: int = 8
     """Attention heads of a read."""
     write_rule: WriteRule = "novel"
     """Write when the code is new in this episode (novel), at every step (always), or at every k-th (every_k)."""

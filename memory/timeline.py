@@ -30,6 +30,7 @@ class Timeline:
 
     written: Tensor  # [B, N + T] int64: step of the chunk, -1 before it, NEVER for nothing
     evicted: Tensor  # [B, N + T] int64
+    place: Tensor  # [B, N + T] int64: the place in the store that the row's slot took
     row_of_slot: Tensor  # [B, N] int64: the row that a store's slot holds now
     num_slots: int
 
@@ -40,7 +41,9 @@ class Timeline:
         written = torch.full((B, N + steps), NEVER, device=occupied.device)
         written[:, :N] = torch.where(occupied, -1, NEVER)
         rows = torch.arange(N, device=occupied.device).expand(B, N).clone()
-        return cls(written, torch.full_like(written, NEVER), rows, N)
+        place = torch.zeros_like(written)
+        place[:, :N] = rows
+        return cls(written, torch.full_like(written, NEVER), place, rows, N)
 
     def visible(self, t: Tensor) -> Tensor:
         """Mask [B, P, N + T] of the rows that are visible at steps `t` [B, P] of the chunk."""
@@ -56,4 +59,5 @@ class Timeline:
         self.evicted[index[was_written], old[was_written]] = t
         self.written[index, self.num_slots + t] = t
         self.evicted[index, self.num_slots + t] = NEVER
+        self.place[index, self.num_slots + t] = slot
         self.row_of_slot[index, slot] = self.num_slots + t
