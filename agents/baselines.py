@@ -34,7 +34,14 @@ class MemorylessAgent(nn.Module):
             self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward)
         )
         action, log_prob = choose(logits, generator)
-        return Decision(action, log_prob, value, log_scale.exp(), torch.zeros_like(inputs.is_first), torch.ones_like(inputs.is_first)), state
+        return Decision(
+            action,
+            log_prob,
+            value,
+            log_scale.exp(),
+            torch.zeros_like(inputs.is_first),
+            torch.ones_like(inputs.is_first),
+        ), state
 
     def begin_chunk(self, state: Tensor, steps: int) -> None:
         return None
@@ -70,7 +77,14 @@ class LSTMAgent(nn.Module):
         state = self._advance(x, state, inputs.is_first)
         logits, value, log_scale = self.heads(state[:, 0])
         action, log_prob = choose(logits, generator)
-        return Decision(action, log_prob, value, log_scale.exp(), torch.zeros_like(inputs.is_first), torch.ones_like(inputs.is_first)), state
+        return Decision(
+            action,
+            log_prob,
+            value,
+            log_scale.exp(),
+            torch.zeros_like(inputs.is_first),
+            torch.ones_like(inputs.is_first),
+        ), state
 
     def _advance(self, x: Tensor, state: Tensor, is_first: Tensor) -> Tensor:
         state = torch.where(is_first[:, None, None], 0.0, state)  # fresh memory before the forward pass

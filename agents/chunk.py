@@ -19,9 +19,7 @@ class Inputs:
     is_first: Tensor  # [B] bool
 
     def rows(self, index: Tensor) -> Inputs:
-        return Inputs(
-            self.observation[index], self.prev_action[index], self.prev_reward[index], self.is_first[index]
-        )
+        return Inputs(self.observation[index], self.prev_action[index], self.prev_reward[index], self.is_first[index])
 
 
 @dataclass
@@ -72,6 +70,7 @@ class EpisodeEnd:
     length: int
     success: bool | None  # None where the environment does not say
     cue: int | None
+    env: int  # which environment played it
     at: int  # environment steps taken by all environments up to and with its last
 
 

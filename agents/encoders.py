@@ -13,7 +13,11 @@ from torch import Tensor, nn
 from memory.autoencoders import orthogonal
 from memory.frame_ring import hash_rows
 
-GRID_CATEGORIES = (11, 6, 4)  # MiniGrid's object types, colours, states (a door's 3, or an agent's 4 directions)
+GRID_CATEGORIES = (
+    11,
+    6,
+    4,
+)  # MiniGrid's object types, colours, states (a door's 3, or an agent's 4 directions)
 HIDDEN = 64
 
 

@@ -19,13 +19,12 @@ from agents.losses import (
     clipped_policy_loss,
     entropy,
     explained_variance,
-    normalised,
     value_loss,
 )
 from agents.options import LearningOptions
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
-STAKES = float(__import__("os").environ.get("STAKES","0"))
+STAKES = float(__import__("os").environ.get("STAKES", "0"))
 SMALLEST_SCALE = 1e-3
 
 

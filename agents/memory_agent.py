@@ -77,9 +77,7 @@ class MemoryAgent(nn.Module):
         super().__init__()
         self.spec, self.actions, self.options, self.codec = spec, actions, options, codec
         # f, parameters theta. Normalised: else embeddings grow, the attention saturates and no gradient crosses it.
-        self.embed = nn.Sequential(
-            build_encoder(spec, options.embedding_width), nn.LayerNorm(options.embedding_width)
-        )
+        self.embed = nn.Sequential(build_encoder(spec, options.embedding_width), nn.LayerNorm(options.embedding_width))
         self.encode_state = StateEncoder(spec, actions, STATE_WIDTH)
         self.read = MemoryRead(STATE_WIDTH, options.embedding_width, options.heads, options.slots)
         self.heads = ActorCriticHeads(STATE_WIDTH + self.read.read_width, actions)
@@ -102,7 +100,12 @@ class MemoryAgent(nn.Module):
         )
         zeros = torch.zeros
         return MemoryAgentState(
-            memory, seen, zeros(num_envs, self.actions), zeros(num_envs), zeros(num_envs), zeros(num_envs, o.slots)
+            memory,
+            seen,
+            zeros(num_envs, self.actions),
+            zeros(num_envs),
+            zeros(num_envs),
+            zeros(num_envs, o.slots),
         )
 
     @torch.no_grad()

@@ -18,7 +18,7 @@ class Collector:
 
     inputs: Inputs  # what the next step will see
     agent_state: Any
-    generator: torch.Generator  # samples actions
+    generator: torch.Generator | None  # samples actions; None is greedy
     returns: np.ndarray  # [B] of the episodes under way
     lengths: np.ndarray  # [B]
     steps_done: int = 0  # environment steps so far
@@ -29,13 +29,11 @@ def as_tensor(observation: np.ndarray) -> Tensor:
     return torch.tensor(observation)
 
 
-def start_collecting(envs: Any, agent: Any, seeds: list[int], generator: torch.Generator) -> Collector:
+def start_collecting(envs: Any, agent: Any, seeds: list[int], generator: torch.Generator | None) -> Collector:
     """Resets environment i with seeds[i]."""
     observation, _ = envs.reset(seed=seeds)
     B = envs.num_envs
-    inputs = Inputs(
-        as_tensor(observation), torch.full((B,), -1), torch.zeros(B), torch.ones(B, dtype=torch.bool)
-    )
+    inputs = Inputs(as_tensor(observation), torch.full((B,), -1), torch.zeros(B), torch.ones(B, dtype=torch.bool))
     return Collector(inputs, agent.initial_state(B), generator, np.zeros(B), np.zeros(B, dtype=np.int64))
 
 
@@ -89,9 +87,7 @@ def _peek(agent: Any, inputs: Inputs, state: Any, index: Tensor) -> Tensor:
     return agent.act(inputs.rows(index), rows, None)[0].value
 
 
-def _value_of_final(
-    agent: Any, c: Collector, info: dict, action: Tensor, reward: Tensor, cut: Tensor
-) -> Tensor:
+def _value_of_final(agent: Any, c: Collector, info: dict, action: Tensor, reward: Tensor, cut: Tensor) -> Tensor:
     """V(final observation, live memory) [n] of truncated episodes: the agent before its reset."""
     final = as_tensor(np.stack([info["final_obs"][int(b)] for b in cut]))
     inputs = Inputs(final, action[cut], reward[cut], torch.zeros(len(cut), dtype=torch.bool))
@@ -105,7 +101,7 @@ def _episode_ends(c: Collector, done: np.ndarray, info: dict) -> list[EpisodeEnd
     for b in np.flatnonzero(done):
         success = bool(final["is_success"][b]) if "is_success" in final else None
         cue = int(final["cue"][b]) if "cue" in final else None
-        ends.append(EpisodeEnd(float(c.returns[b]), int(c.lengths[b]), success, cue, c.steps_done))
+        ends.append(EpisodeEnd(float(c.returns[b]), int(c.lengths[b]), success, cue, int(b), c.steps_done))
     c.returns[done] = 0.0
     c.lengths[done] = 0
     return ends

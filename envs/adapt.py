@@ -23,14 +23,11 @@ from envs.naming import check_options, find_spec
 MAX_SYMBOLIC_SIDE = 15
 
 SUPPORTED_OBSERVATIONS = (
-    "a one-dimensional Box, a uint8 Box of three axes, Discrete, MultiDiscrete, "
-    "or a Dict with one of these as 'image'"
+    "a one-dimensional Box, a uint8 Box of three axes, Discrete, MultiDiscrete, or a Dict with one of these as 'image'"
 )
 
 
-def make_single(
-    env_id: str, env_kwargs: dict[str, Any] | None = None, render_mode: str | None = None
-) -> gym.Env:
+def make_single(env_id: str, env_kwargs: dict[str, Any] | None = None, render_mode: str | None = None) -> gym.Env:
     """One environment with an adapted observation.
 
     Args:
@@ -81,9 +78,7 @@ def is_batched(env_id: str) -> bool:
 
 def _check_action_space(space: spaces.Space, env_id: str) -> None:
     if not isinstance(space, spaces.Discrete) or space.start != 0:
-        raise ValueError(
-            f"{env_id} has the action space {space}: only Discrete spaces that start at 0 are supported."
-        )
+        raise ValueError(f"{env_id} has the action space {space}: only Discrete spaces that start at 0 are supported.")
 
 
 def _adapt_observation(env: gym.Env, env_id: str) -> gym.Env:
@@ -98,9 +93,7 @@ def _adapt_observation(env: gym.Env, env_id: str) -> gym.Env:
             return env if space.dtype == np.float32 else _as_float32(env, space)
         if len(space.shape) == 3 and space.dtype == np.uint8:
             return _as_symbols(env, space) if _is_symbolic(env, space) else env
-    raise ValueError(
-        f"{env_id} has the observation space {original}: supported are {SUPPORTED_OBSERVATIONS}."
-    )
+    raise ValueError(f"{env_id} has the observation space {original}: supported are {SUPPORTED_OBSERVATIONS}.")
 
 
 def _as_float32(env: gym.Env, space: spaces.Box) -> gym.Env:

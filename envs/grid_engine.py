@@ -112,13 +112,7 @@ def act(world: GridState, b: int, action: int) -> int:
     kind = ahead[0]
 
     if action == FORWARD:
-        if (
-            kind == EMPTY
-            or kind == FLOOR
-            or kind == GOAL
-            or kind == LAVA
-            or (kind == DOOR and ahead[2] == OPEN)
-        ):
+        if kind == EMPTY or kind == FLOOR or kind == GOAL or kind == LAVA or (kind == DOOR and ahead[2] == OPEN):
             world.agent_pos[b, 0] = x
             world.agent_pos[b, 1] = y
         if kind == GOAL:

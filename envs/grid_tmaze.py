@@ -27,9 +27,7 @@ from envs.grid_tmaze_layout import (
 )
 
 MISSION = "remember the green object and turn: key north, ball south"
-SYMBOLIC_SPACE = spaces.Box(
-    low=0, high=10, shape=(VIEW, VIEW, 3), dtype=np.uint8
-)  # 10 is MiniGrid's last object
+SYMBOLIC_SPACE = spaces.Box(low=0, high=10, shape=(VIEW, VIEW, 3), dtype=np.uint8)  # 10 is MiniGrid's last object
 PIXEL_SPACE = spaces.Box(low=0, high=255, shape=(VIEW * TILE, VIEW * TILE, 3), dtype=np.uint8)
 
 _OBJECT_OF_KIND = {KEY: Key, BALL: Ball, BOX: Box}

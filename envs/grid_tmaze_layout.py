@@ -96,9 +96,7 @@ def make_layout(active: bool, length: int, distractors: int, penalty: float | No
     check_integer("length", length, low=1)
     check_integer("distractors", distractors, low=0)
     if distractors > MAX_DISTRACTORS:
-        raise ValueError(
-            f"distractors={distractors} do not fit into the start room: choose at most {MAX_DISTRACTORS}."
-        )
+        raise ValueError(f"distractors={distractors} do not fit into the start room: choose at most {MAX_DISTRACTORS}.")
     if penalty is None:
         penalty = 1 / length
     if isinstance(penalty, str) or not math.isfinite(penalty) or penalty < 0:

@@ -73,9 +73,7 @@ class GridTMazeVector(SameStepVectorEnv):
         render_mode: str | None = None,
     ):
         self.layout = make_layout(self.active, length, distractors, penalty)
-        super().__init__(
-            num_envs, observation_space_of(observation), spaces.Discrete(NUM_ACTIONS), render_mode
-        )
+        super().__init__(num_envs, observation_space_of(observation), spaces.Discrete(NUM_ACTIONS), render_mode)
         self.observation = observation
         self._world = empty_state(num_envs, self.layout.width, HEIGHT)
         self._farthest = np.zeros(num_envs, dtype=np.int64)

@@ -27,9 +27,7 @@ def find_spec(env_id: str) -> EnvSpec:
         try:
             importlib.import_module(module)
         except ModuleNotFoundError as error:
-            raise ValueError(
-                f"Environment {env_id!r} needs the module {error.name!r}: install it."
-            ) from error
+            raise ValueError(f"Environment {env_id!r} needs the module {error.name!r}: install it.") from error
     if name in gym.registry:
         return gym.registry[name]
     raise ValueError(f"Unknown environment {env_id!r}.{_suggest_id(name)}")
@@ -50,9 +48,7 @@ def _suggest_id(name: str) -> str:
     close = difflib.get_close_matches(_short(name), by_short_name, n=1, cutoff=0.7)
     if close:
         return f" Did you mean {by_short_name[close[0]]!r}?"
-    return (
-        " See gymnasium.pprint_registry() for all ids; import or install the package that registers others."
-    )
+    return " See gymnasium.pprint_registry() for all ids; import or install the package that registers others."
 
 
 def check_options(spec: EnvSpec, options: dict[str, Any]) -> None:

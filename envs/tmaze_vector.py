@@ -13,9 +13,7 @@ class TMazeVector(SameStepVectorEnv):
 
     active: bool
 
-    def __init__(
-        self, num_envs: int = 1, length: int = 100, penalty: str = "classic", render_mode: str | None = None
-    ):
+    def __init__(self, num_envs: int = 1, length: int = 100, penalty: str = "classic", render_mode: str | None = None):
         self.layout = make_layout(self.active, length, penalty)
         super().__init__(num_envs, OBSERVATION_SPACE, ACTION_SPACE, render_mode)
         self._x = np.zeros(num_envs, dtype=np.int64)

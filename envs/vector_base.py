@@ -120,9 +120,7 @@ class SameStepVectorEnv(VectorEnv):
             elif isinstance(seed, (int, np.integer)):
                 seed_b = int(seed) + int(b)
             elif len(seed) != self.num_envs:
-                raise ValueError(
-                    f"Got {len(seed)} seeds for {self.num_envs} environments: pass one for each."
-                )
+                raise ValueError(f"Got {len(seed)} seeds for {self.num_envs} environments: pass one for each.")
             else:
                 seed_b = None if seed[b] is None else int(seed[b])
             if seed_b is not None or self._rngs[b] is None:
@@ -130,9 +128,7 @@ class SameStepVectorEnv(VectorEnv):
             self._begin(b, self._rngs[b])
         return self._observe_all(), {}
 
-    def step(
-        self, actions: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Step every environment and start the next episode where one has ended.
 
         Args:
@@ -143,9 +139,7 @@ class SameStepVectorEnv(VectorEnv):
         """
         actions = np.asarray(actions, dtype=np.int64)
         if actions.shape != (self.num_envs,):
-            raise ValueError(
-                f"Got actions of shape {actions.shape}: pass ({self.num_envs},), one per environment."
-            )
+            raise ValueError(f"Got actions of shape {actions.shape}: pass ({self.num_envs},), one per environment.")
         if actions.min() < 0 or actions.max() >= self.single_action_space.n:
             raise ValueError(f"Got actions {actions}: all must lie in 0..{self.single_action_space.n - 1}.")
         if None in self._rngs:

@@ -68,13 +68,21 @@ class RunOptions:
     memory: Annotated[MemoryOptions, tyro.conf.arg(name="")] = field(default_factory=MemoryOptions)
     learning: Annotated[LearningOptions, tyro.conf.arg(name="")] = field(default_factory=LearningOptions)
 
+    def with_env_kwargs(self, pairs: tuple[str, ...]) -> RunOptions:
+        """A copy whose environment gets these keyword arguments beside, or in place of, its own."""
+        merged = parse_env_kwargs(self.env_kwargs) | parse_env_kwargs(pairs)
+        return dataclasses.replace(self, env_kwargs=tuple(f"{k}={json.dumps(v)}" for k, v in merged.items()))
+
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` is the inverse."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> RunOptions:
-        parts = {"memory": MemoryOptions(**values["memory"]), "learning": LearningOptions(**values["learning"])}
+        parts = {
+            "memory": MemoryOptions(**values["memory"]),
+            "learning": LearningOptions(**values["learning"]),
+        }
         return cls(**{**values, "env_kwargs": tuple(values["env_kwargs"]), **parts})
 
     def check(self) -> None:
@@ -95,6 +103,8 @@ class RunOptions:
             "--codec-updates": m.codec_updates,
             "--chunk-steps": lo.chunk_steps,
             "--epochs": lo.epochs,
+            "--states-per-env": lo.states_per_env,
+            "--novelty-bonus-timesteps": lo.novelty_bonus_timesteps,
         }
         for flag, value in at_least_one.items():
             if value < 1:
@@ -102,7 +112,6 @@ class RunOptions:
         shares = {
             "--gamma": lo.gamma,
             "--gae-lambda": lo.gae_lambda,
-            "--novel-share": lo.novel_share,
             "--min-fidelity": m.min_fidelity,
             "--stop-at-success": self.stop_at_success if self.stop_at_success is not None else 1.0,
         }
@@ -113,15 +122,11 @@ class RunOptions:
             "--seed": self.seed,
             "--eval-every": self.eval_every,
             "--save-every": self.save_every,
-            "--novel-steps": lo.novel_steps,
-            "--other-steps": lo.other_steps,
             "--novelty-bonus": lo.novelty_bonus,
         }
         for flag, number in not_negative.items():
             if number < 0:
                 raise UserError(f"{flag} is {number}; it must not be negative")
-        if lo.novel_steps + lo.other_steps == 0:
-            raise UserError("--novel-steps and --other-steps are both 0: there is no step to learn from")
         if m.target_step <= 0 or lo.learning_rate <= 0:
             raise UserError("--target-step and --learning-rate must be greater than 0")
         if self.agent != "memory":

@@ -73,7 +73,14 @@ def gradient_to_send(mode: str, gradient: Tensor, recalculated: Tensor, stored: 
 
 
 def recalculate(
-    mode: str, memory: MemoryState, gradient: Tensor, codec: Codec, embed: Embed, k: int, min_fidelity: float, eta: float
+    mode: str,
+    memory: MemoryState,
+    gradient: Tensor,
+    codec: Codec,
+    embed: Embed,
+    k: int,
+    min_fidelity: float,
+    eta: float,
 ) -> Recalculated:
     """Adds to `.grad` of the parameters of `embed` what the gradients of older slots are worth.
 

@@ -11,9 +11,7 @@ import numpy as np
 import envs  # noqa: F401
 from envs.grid_engine import BALL, FORWARD, GREEN, KEY, LEFT, RIGHT
 
-GRID_IDS = [
-    f"Reinstate/GridTMaze{kind}-v0" for kind in ("Passive", "Active", "CrowdedPassive", "CrowdedActive")
-]
+GRID_IDS = [f"Reinstate/GridTMaze{kind}-v0" for kind in ("Passive", "Active", "CrowdedPassive", "CrowdedActive")]
 TMAZE_IDS = ["Reinstate/TMazePassive-v0", "Reinstate/TMazeActive-v0"]
 ALL_IDS = GRID_IDS + TMAZE_IDS
 

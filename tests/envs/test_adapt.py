@@ -125,9 +125,7 @@ def test_cartpole_runs_in_same_step_mode() -> None:
         if terminated.any():
             break
     assert observations.dtype == np.float32
-    assert (
-        abs(infos["final_obs"][np.argmax(terminated)][2]) > 0.2 > abs(observations[np.argmax(terminated), 2])
-    )
+    assert abs(infos["final_obs"][np.argmax(terminated)][2]) > 0.2 > abs(observations[np.argmax(terminated), 2])
 
 
 @pytest.mark.parametrize("env_id", ["MiniGrid-MemoryS7-v0", "MiniGrid-DoorKey-5x5-v0"])
@@ -173,9 +171,7 @@ def test_wrong_options() -> None:
         lambda **options: make_single(**options),
         lambda **options: make_vector(num_envs=2, **options),
     ):
-        with pytest.raises(
-            ValueError, match=r"no option 'lenght'\. Did you mean 'length'\? It accepts: .*penalty"
-        ):
+        with pytest.raises(ValueError, match=r"no option 'lenght'\. Did you mean 'length'\? It accepts: .*penalty"):
             make(env_id="Reinstate/GridTMazePassive-v0", env_kwargs={"lenght": 5})
         with pytest.raises(ValueError, match=r"no option 'max_step'\. Did you mean 'max_steps'\?"):
             make(env_id="MiniGrid-MemoryS7-v0", env_kwargs={"max_step": 5})
@@ -187,9 +183,7 @@ def test_wrong_options() -> None:
 
 
 def test_spawned_seeds() -> None:
-    everything = [
-        spawn_seeds(seed, 300, stream) for seed in range(4) for stream in ("training", "evaluation")
-    ]
+    everything = [spawn_seeds(seed, 300, stream) for seed in range(4) for stream in ("training", "evaluation")]
     flat = [seed for seeds in everything for seed in seeds]
     assert len(set(flat)) == len(flat), "no stream is shared between runs, or between training and evaluation"
     assert all(type(seed) is int and 0 <= seed < 2**32 for seed in flat)

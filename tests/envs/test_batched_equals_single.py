@@ -14,9 +14,7 @@ GRID_ACTION_SHARES = np.array([0.12, 0.12, 0.46, 0.1, 0.05, 0.1, 0.05])
 TMAZE_ACTION_SHARES = np.array([0.6, 0.15, 0.1, 0.15])
 
 
-def both(
-    env_id: str, num_envs: int, options: dict[str, Any]
-) -> tuple[gym.vector.VectorEnv, gym.vector.VectorEnv]:
+def both(env_id: str, num_envs: int, options: dict[str, Any]) -> tuple[gym.vector.VectorEnv, gym.vector.VectorEnv]:
     batched = gym.make_vec(env_id, num_envs=num_envs, **options)
     single = gym.vector.SyncVectorEnv(
         [lambda: gym.make(env_id, **options)] * num_envs, autoreset_mode=gym.vector.AutoresetMode.SAME_STEP
@@ -67,9 +65,7 @@ def test_purposeful_play(env_id: str) -> None:
             turns = [0, 0] if "Passive" in env_id else []
             plan = [*turns, *[2] * length, int(rng.integers(2)), 2]
         else:
-            plan = (
-                [2] * ("Active" in env_id) + [0] * (length + ("Active" in env_id)) + [int(rng.choice([1, 3]))]
-            )
+            plan = [2] * ("Active" in env_id) + [0] * (length + ("Active" in env_id)) + [int(rng.choice([1, 3]))]
         for action in plan:
             actions = np.full(num_envs, action)
             actions[rng.random(num_envs) < 0.03] = 1

@@ -101,9 +101,7 @@ def test_observations_are_fresh(env_id: str) -> None:
     env = gym.make_vec(env_id, num_envs=4, length=2)
     first, _ = env.reset(seed=0)
     outcomes = [(first, None)] + [(step[0], step[4].get("final_obs")) for step in roll(env, 70, 0)]
-    copies = [
-        (o.copy(), None if f is None else [x if x is None else x.copy() for x in f]) for o, f in outcomes
-    ]
+    copies = [(o.copy(), None if f is None else [x if x is None else x.copy() for x in f]) for o, f in outcomes]
     roll(env, 70, 1)
     for (observation, final), (observation_copy, final_copy) in zip(outcomes, copies, strict=True):
         np.testing.assert_array_equal(observation, observation_copy)

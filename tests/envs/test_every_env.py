@@ -45,9 +45,7 @@ def test_made_in_every_way(env_id: str) -> None:
 
 def test_module_prefix_registers_by_itself() -> None:
     code = "import gymnasium; print(gymnasium.make('envs:Reinstate/TMazePassive-v0').unwrapped.layout.length)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "100", done.stderr
 
 
@@ -83,8 +81,6 @@ def test_two_copies_agree(env_id: str) -> None:
 @pytest.mark.parametrize("env_id", ALL_IDS)
 def test_the_docstring_is_a_page(env_id: str) -> None:
     page = type(gym.make(env_id).unwrapped).__doc__
-    headings = [
-        line.strip().removeprefix("## ") for line in page.splitlines() if line.strip().startswith("##")
-    ]
+    headings = [line.strip().removeprefix("## ") for line in page.splitlines() if line.strip().startswith("##")]
     assert headings == SECTIONS
     assert f"`{env_id}`" in page

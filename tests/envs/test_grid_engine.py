@@ -90,9 +90,7 @@ def test_rules_and_views_are_minigrids(world, actions: list[int], lane: int) -> 
     reference = AnyWorld(cells, agent_pos, agent_dir)
     observation, _ = reference.reset()
 
-    state = empty_state(
-        3, *cells.shape[:2]
-    )  # the world of interest in one lane; the others must stay untouched
+    state = empty_state(3, *cells.shape[:2])  # the world of interest in one lane; the others must stay untouched
     state.grid[lane] = cells
     state.agent_pos[lane] = agent_pos
     state.agent_dir[lane] = agent_dir
@@ -169,6 +167,4 @@ def test_every_tile_is_minigrids() -> None:
                     act(state, 0, action)
                     write_views(state, np.array([0]), views)
                     draw_views(views, np.array([0]), pixels)
-                    np.testing.assert_array_equal(
-                        pixels[0], reference.get_frame(tile_size=TILE, agent_pov=True)
-                    )
+                    np.testing.assert_array_equal(pixels[0], reference.get_frame(tile_size=TILE, agent_pov=True))

@@ -79,9 +79,7 @@ def test_a_policy_without_memory_gets_half(env_id: str) -> None:
         for action in [*turn_round, FORWARD, FORWARD, FORWARD, LEFT, FORWARD]:
             _, reward, terminated, _, info = env.step(action)
         assert terminated
-        assert (
-            reward == info["is_success"] == (info["cue"] == 0)
-        )  # it always goes north, where the key sends it
+        assert reward == info["is_success"] == (info["cue"] == 0)  # it always goes north, where the key sends it
         outcomes.append(reward)
     assert 0.35 < np.mean(outcomes) < 0.65
 
@@ -155,9 +153,7 @@ EARLY_TABLE = [  # progress within the grace period counts: column 15 is reached
 
 @BOTH
 @pytest.mark.parametrize("cue", [0, 1])
-@pytest.mark.parametrize(
-    "env_id, table", [(PASSIVE, PASSIVE_TABLE), (ACTIVE, ACTIVE_TABLE), (ACTIVE, EARLY_TABLE)]
-)
+@pytest.mark.parametrize("env_id, table", [(PASSIVE, PASSIVE_TABLE), (ACTIVE, ACTIVE_TABLE), (ACTIVE, EARLY_TABLE)])
 def test_reward_step_by_step(player, env_id: str, table: list[tuple[int, float]], cue: int) -> None:
     step = player(env_id, seed_with_cue(cue), length=10)
     for number, (action, reward) in enumerate(table, start=1):
@@ -190,7 +186,7 @@ def test_truncation_is_exact(player, env_id: str) -> None:
         assert not outcome[2] and not outcome[3] and outcome[4] == {}, number
     _, reward, terminated, truncated, info = step(DONE)  # 3 * 5 + 60 = 75
     assert (reward, terminated, truncated) == (-0.2, False, True)
-    assert info["is_success"] == False
+    assert not info["is_success"]
     assert info["cue"] in (0, 1)
 
 

@@ -1,0 +1,30 @@
+# make train and make test each do all the set-up that a fresh machine needs: Python 3.11 or newer, and make.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: train test check slow bench
+
+train: $(READY)
+	$(BIN)/python train.py --stop-at-success 0.98
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+bench: $(READY)
+	$(BIN)/python benchmarks/train_speed.py
+
+# torch first and alone: its pin decides which of its large dependencies are needed at all.
+$(READY): requirements.txt setup.cfg
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet "$$(grep '^torch==' requirements.txt)"
+	$(BIN)/pip install --quiet -r requirements.txt
+	$(BIN)/pip install --quiet --no-deps -e .
+	touch $(READY)

@@ -1,0 +1,75 @@
+"""From options to environments, agent and learner; every random stream is spawned from the one seed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch
+
+from agents.baselines import LSTMAgent, MemorylessAgent
+from agents.encoders import GRID_CATEGORIES, ObservationSpec
+from agents.memory_agent import MemoryAgent, build_codec
+from envs.adapt import make_vector
+from experiment.errors import UserError
+from experiment.options import RunOptions, parse_env_kwargs
+from memory.store import bytes_per_slot
+
+MAX_SLOT_BYTES = 256
+STREAMS = ("parameters", "actions", "learning", "evaluation")
+
+
+def streams(seed: int) -> dict[str, int]:
+    """A seed of its own for each use of randomness beside the environments'."""
+    spawned = np.random.SeedSequence(seed).spawn(len(STREAMS))
+    return {name: int(s.generate_state(1, np.uint64)[0] >> 1) for name, s in zip(STREAMS, spawned, strict=True)}
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def check_device(device: str) -> None:
+    if device not in ("auto", "cpu"):
+        raise UserError(f"--device {device} is not supported yet: the batches are small; choose cpu or auto")
+
+
+def build_envs(options: RunOptions, num_envs: int) -> Any:
+    """`num_envs` environments, stepped together; raises UserError for an unknown id or keyword."""
+    try:
+        return make_vector(options.env, num_envs, parse_env_kwargs(options.env_kwargs))
+    except (ValueError, TypeError, gym.error.Error) as error:
+        raise UserError(str(error)) from error
+
+
+def observation_spec(space: gym.Space) -> ObservationSpec:
+    """Symbolic grids [H, W, 3] uint8 with values up to 10, and vectors."""
+    if isinstance(space, gym.spaces.Box):
+        if len(space.shape) == 3 and space.dtype == np.uint8 and int(space.high.max()) <= 10:
+            return ObservationSpec("grid", tuple(space.shape))
+        if len(space.shape) == 1:
+            return ObservationSpec("vector", tuple(space.shape))
+    raise UserError(f"observations {space} are not supported yet: symbolic grids and one-dimensional vectors are")
+
+
+def build_agent(options: RunOptions, observation: gym.Space, actions: int) -> Any:
+    """The agent, its parameters drawn from the run's seed; raises UserError for options that do not fit."""
+    spec = observation_spec(observation)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(streams(options.seed)["parameters"])
+        if options.agent == "none":
+            return MemorylessAgent(spec, actions)
+        if options.agent == "lstm":
+            return LSTMAgent(spec, actions)
+        try:
+            codec = build_codec(spec, GRID_CATEGORIES, options.memory)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        agent = MemoryAgent(spec, actions, options.memory, codec)
+    size = bytes_per_slot(agent.initial_state(1).memory)
+    if size > MAX_SLOT_BYTES and not options.memory.keeps_observations:
+        raise UserError(
+            f"a slot would take {size} bytes, more than {MAX_SLOT_BYTES}: lower --embedding-width or --code-bits"
+        )
+    return agent

@@ -1,0 +1,87 @@
+"""The command `reinstate`: train and evaluate."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import tyro
+
+from experiment import checkpoint, run_folder
+from experiment.build import build_agent, build_envs
+from experiment.errors import UserError
+from experiment.evaluation import evaluate
+from experiment.options import RunOptions
+from experiment.training import print_results, train
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """Evaluate a trained run."""
+
+    run: tyro.conf.Positional[str]
+    """Folder of the run."""
+    episodes: int = 200
+    """Episodes, greedy and sampled each."""
+    seed: int = 0
+    """Seed of the episodes; training never sees them."""
+    stochastic: bool = False
+    """Only the sampled policy."""
+    json: bool = False
+    """JSON on the last line."""
+    checkpoint: str = "latest"
+    """latest, best, or a folder's name in checkpoints/."""
+    env_kwargs: tuple[str, ...] = ()
+    """Keyword arguments that replace the run's, such as length=1000."""
+
+
+def evaluate_run(options: EvaluateOptions) -> int:
+    if options.episodes < 1 or options.seed < 0:
+        raise UserError("--episodes must be at least 1 and --seed not negative")
+    folder = Path(options.run)
+    trained = run_folder.read_options(folder)
+    if options.env_kwargs:
+        trained = trained.with_env_kwargs(options.env_kwargs)
+    torch.set_num_threads(trained.torch_threads)
+    envs = build_envs(trained, 1)
+    agent = build_agent(trained, envs.single_observation_space, int(envs.single_action_space.n))
+    envs.close()
+    step = checkpoint.load(folder, agent, options.checkpoint)
+    kinds = {"sampled": False} if options.stochastic else {"greedy": True, "sampled": False}
+    results = {kind: evaluate(agent, trained, options.episodes, options.seed, greedy) for kind, greedy in kinds.items()}
+    print_results(results)
+    if options.json:
+        print(json.dumps({"run": str(folder), "step": step, "seed": options.seed, **results}))
+    return 0
+
+
+Command = (
+    Annotated[RunOptions, tyro.conf.subcommand("train", description="Train an agent.")]
+    | Annotated[EvaluateOptions, tyro.conf.subcommand("evaluate", description="Evaluate a trained run.")]
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The console script; returns the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    options = tyro.cli(
+        Command,
+        prog="reinstate",
+        args=argv or ["--help"],
+        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+    )
+    try:
+        if isinstance(options, EvaluateOptions):
+            return evaluate_run(options)
+        return train(options, ["reinstate", *argv])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""The training run: collect, update, log, evaluate, save."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from agents.learner import build_learner, update, update_codec
+from agents.rollout import collect, start_collecting
+from envs.seeds import spawn_seeds
+from experiment import checkpoint, run_folder
+from experiment.build import build_agent, build_envs, check_device, generator, streams
+from experiment.evaluation import evaluate, passes
+from experiment.metrics import Metrics
+from experiment.options import RunOptions
+from memory.statistics import describe
+from memory.store import bytes_per_slot
+
+LOG_EVERY = 50_000  # environment steps
+EARLY_EVALUATION = 0.02  # an evaluation comes early once training episodes succeed this close to the threshold
+LINE_EVERY = 10.0  # seconds between lines where there is no terminal
+
+
+def train(options: RunOptions, command: list[str]) -> int:
+    """Runs `options`; returns the exit code: 0, or 130 after Ctrl-C."""
+    options.check()
+    check_device(options.device)
+    torch.set_num_threads(options.torch_threads)
+    envs = build_envs(options, options.num_envs)
+    agent = build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
+    folder = Path(options.run_dir) if options.run_dir else run_folder.default_run_dir(options)
+    run_folder.create(folder, options, command)
+    announce(options, folder, agent)
+
+    seeds = streams(options.seed)
+    learner = build_learner(agent, options.learning, generator(seeds["learning"]))
+    collector = start_collecting(
+        envs, agent, spawn_seeds(options.seed, options.num_envs, "training"), generator(seeds["actions"])
+    )
+    flat = {k: v for k, v in options.to_json().items() if not isinstance(v, dict)}
+    metrics = Metrics(folder, flat | options.to_json()["memory"] | options.to_json()["learning"])
+    run = Run(options, folder, agent, metrics)
+    code = 0
+    try:
+        while collector.steps_done < options.total_timesteps:
+            progress = collector.steps_done / options.total_timesteps
+            bonus_left = max(0.0, 1 - collector.steps_done / options.learning.novelty_bonus_timesteps)
+            chunk = collect(envs, agent, collector, options.learning.chunk_steps)
+            bonus = options.learning.novelty_bonus * bonus_left
+            metrics.note(update(agent, chunk, learner, options.learning, progress, bonus))
+            if options.agent == "memory":
+                metrics.note(update_codec(agent, chunk, learner.generator))
+                metrics.note({"memory/writes_per_step": float(chunk.novel.float().mean())})
+                metrics.note(describe(collector.agent_state.memory, collector.agent_state.attention))
+            metrics.note_episodes(chunk.episodes)
+            if run.after_chunk(collector.steps_done):
+                break
+    except KeyboardInterrupt:
+        code = 130
+        print(f"\ninterrupted at {collector.steps_done} steps; saving", flush=True)
+    finally:
+        envs.close()
+    run.finish(collector.steps_done, interrupted=code == 130)
+    return code
+
+
+def announce(options: RunOptions, folder: Path, agent: Any) -> None:
+    print(f"environment {options.env} {' '.join(options.env_kwargs)}".rstrip())
+    print(f"agent {options.agent}, seed {options.seed}, device cpu, {options.num_envs} environments")
+    if options.agent == "memory":
+        size = bytes_per_slot(agent.initial_state(1).memory)
+        total = size * options.memory.slots * options.num_envs
+        print(
+            f"recalculation {options.memory.recalculation}; a slot takes {size} bytes, the memory {total / 1e6:.1f} MB"
+        )
+    print(f"run folder {folder}")
+    print(f"watch it: tensorboard --logdir {folder}")
+    print("the first run compiles the environments, which takes some seconds", flush=True)
+
+
+class Run:
+    """When to log, evaluate, save and stop."""
+
+    def __init__(self, options: RunOptions, folder: Path, agent: Any, metrics: Metrics) -> None:
+        self.options, self.folder, self.agent, self.metrics = options, folder, agent, metrics
+        self.next_log, self.next_save = LOG_EVERY, options.save_every
+        self.next_evaluation, self.earliest_evaluation = options.eval_every, 0
+        self.best = -1.0
+        self.evaluation: dict[str, Any] = {}
+        self.started = self.last_line = time.perf_counter()
+        self.bar = tqdm(total=options.total_timesteps, unit="step", unit_scale=True, disable=not sys.stderr.isatty())
+
+    def after_chunk(self, step: int) -> bool:
+        """Does what is due at `step`; True where training shall stop."""
+        o = self.options
+        self.bar.update(step - self.bar.n)
+        if step >= self.next_log:
+            self.next_log = step + LOG_EVERY
+            self.log(step)
+        stop = False
+        near = o.stop_at_success is not None and (
+            self.metrics.rollout().get("rollout/success_rate", 0.0) >= o.stop_at_success - EARLY_EVALUATION
+        )
+        due = o.eval_every > 0 and step >= self.next_evaluation
+        if due or (near and step >= self.earliest_evaluation):
+            self.next_evaluation = step + o.eval_every
+            self.earliest_evaluation = step + LOG_EVERY
+            greedy = self.evaluate(step)["greedy"]
+            stop = o.stop_at_success is not None and passes(greedy, o.stop_at_success)
+        if o.save_every > 0 and step >= self.next_save:
+            self.next_save = step + o.save_every
+            self.save(step)
+        return stop
+
+    def log(self, step: int) -> None:
+        fps = step / (time.perf_counter() - self.started)
+        values = self.metrics.write(step, {"time/fps": fps})
+        if self.bar.disable and time.perf_counter() - self.last_line >= LINE_EVERY:
+            self.last_line = time.perf_counter()
+            told = values.get("rollout/success_rate")
+            success = "" if told is None else f"success {told:.3f}  "
+            reward = values.get("rollout/ep_rew_mean", float("nan"))
+            print(f"step {step:>10,}  {success}return {reward:.2f}  {fps:,.0f} steps/s", flush=True)
+
+    def evaluate(self, step: int) -> dict[str, Any]:
+        """Greedy and sampled, on seeds of their own at every evaluation."""
+        o, seed = self.options, streams(self.options.seed)["evaluation"] % 2**31 + step
+        self.evaluation = {
+            kind: evaluate(self.agent, o, o.eval_episodes, seed, greedy)
+            for kind, greedy in (("greedy", True), ("sampled", False))
+        }
+        for tag, kind in (("eval", "greedy"), ("eval_sampled", "sampled")):
+            names = ("mean_reward", "success_rate", "mean_ep_length")
+            found = {f"{tag}/{n}": self.evaluation[kind][n] for n in names}
+            self.metrics.note({k: v for k, v in found.items() if v is not None})
+        self.metrics.write(step)
+        return self.evaluation
+
+    def save(self, step: int) -> None:
+        greedy = self.evaluation.get("greedy", {})
+        score = greedy.get("success_rate")
+        score = greedy.get("mean_reward", -1.0) if score is None else score
+        checkpoint.save(self.folder, self.agent, step, self.evaluation, best=score > self.best)
+        self.best = max(self.best, score)
+
+    def finish(self, step: int, interrupted: bool) -> None:
+        """The last evaluation, of the last parameters, and the last checkpoint."""
+        self.bar.close()
+        if not interrupted:
+            results = self.evaluate(step)
+            (self.folder / "eval").mkdir(exist_ok=True)
+            run_folder.write_json(self.folder / "eval" / "final.json", {"step": step, **results})
+        self.save(step)
+        self.metrics.close()
+        minutes = (time.perf_counter() - self.started) / 60
+        print(f"{step:,} steps, {self.metrics.episodes:,} episodes in {minutes:.1f} minutes")
+        if not interrupted:
+            print_results(results)
+        print(f"evaluate it: reinstate evaluate {self.folder}")
+
+
+def print_results(results: dict[str, Any]) -> None:
+    """One line for each kind of policy."""
+    for kind, r in results.items():
+        success = "" if r["success_rate"] is None else f"  success {r['success_rate']:.3f}"
+        cues = "".join(f"  cue {cue}: {rate:.3f}" for cue, rate in r["success_by_cue"].items())
+        print(f"{kind:>8}: return {r['mean_reward']:.3f}{success}{cues}  length {r['mean_ep_length']:.1f}")

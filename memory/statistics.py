@@ -1,0 +1,26 @@
+"""Figures about a memory, for the log."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from memory.store import MemoryState, bytes_per_slot
+
+
+def describe(memory: MemoryState, attention: Tensor) -> dict[str, float]:
+    """Slots used, entropy of the reads in nats, mean age of what was read in steps, bytes.
+
+    Args:
+        attention: [B, N] read weights, mean over heads; the null slot has the rest.
+    """
+    weights = torch.where(memory.written, attention, 0.0)
+    total = weights.sum(dim=1)
+    age = (memory.episode_step[:, None] - memory.step).float()
+    return {
+        "memory/slots_used": float(memory.written.sum(dim=1).float().mean()),
+        "memory/read_entropy": float(-(weights * (weights + 1e-12).log()).sum(dim=1).mean()),
+        "memory/read_age": float(((weights * age).sum(dim=1) / total.clamp(min=1e-12)).mean()),
+        "memory/null_weight": float((1 - total).mean()),
+        "memory/bytes_per_step": float(bytes_per_slot(memory)),
+    }

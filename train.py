@@ -1,0 +1,8 @@
+"""Trains an agent: `python train.py --help`."""
+
+import sys
+
+from experiment.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["train", *sys.argv[1:]]))
