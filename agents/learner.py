@@ -26,6 +26,8 @@ from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
 STAKES = float(__import__("os").environ.get("STAKES", "0"))
 SMALLEST_SCALE = 1e-3
+NOVEL_SHARE = float(__import__("os").environ.get("NS", "0.5"))
+NOVEL_ENTROPY = float(__import__("os").environ.get("NE", "10"))
 
 
 @dataclass
@@ -71,17 +73,18 @@ def update(
     advantage = advantage - advantage.mean()
     deviation = advantage.square().mean().sqrt() + 1e-8
     scaled, stakes = advantage / deviation, chunk.scale / deviation
+    temperature = ent_coef * stakes**STAKES * torch.where(chunk.novel, NOVEL_ENTROPY, 1.0)
 
     log: dict[str, float] = {}
     for epoch in range(options.epochs):
         replay = agent.replay(chunk, options.states_per_env, learner.generator)
-        weight = replay.weight  # [T, B]
+        weight = share_between(replay.weight, chunk.novel, NOVEL_SHARE)  # [T, B]
         log_prob = torch.log_softmax(replay.logits, dim=-1).gather(2, chunk.action[..., None]).squeeze(2)
         policy = clipped_policy_loss(log_prob, chunk.log_prob, scaled, options.clip_coef)
         critic = value_loss(replay.value, target)
         scale = value_loss(replay.log_scale, (advantage.abs() + SMALLEST_SCALE).log())
         spread = entropy(replay.logits)
-        loss = (weight * (policy + options.vf_coef * critic + 0.05 * scale - ent_coef * stakes**STAKES * spread)).sum()
+        loss = (weight * (policy + options.vf_coef * critic + 0.05 * scale - temperature * spread)).sum()
 
         learner.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -112,6 +115,14 @@ def update(
             "recalculation/drift": crossed.drift,
         }
     return log
+
+
+def share_between(weight: Tensor, novel: Tensor, share: float) -> Tensor:
+    """Weights [T, B] of which `share` goes to the novel steps and the rest to the others, where there are both."""
+    first, rest = weight * novel, weight * ~novel
+    if first.sum() == 0 or rest.sum() == 0:
+        return weight
+    return share * first / first.sum() + (1 - share) * rest / rest.sum()
 
 
 def recalculate_older(agent: Any, chunk: Chunk, remembered: Tensor | None, log: dict | None) -> Recalculated:

@@ -1,0 +1,111 @@
+"""Packing, hashes, the ring of distinct frames, and that a codec reads what it wrote."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memory.autoencoders import TileAutoencoder, VectorAutoencoder, pack_bits, unpack_bits
+from memory.codec import VERSIONS, Codec
+from memory.frame_ring import FrameRing, hash_rows
+
+CATEGORIES = (11, 6, 4)
+
+
+def scenes(count, seed):
+    """Random 7x7 scenes of walls, floor, and a few keys, balls and boxes of every colour."""
+    g = torch.Generator().manual_seed(seed)
+    grid = torch.zeros(count, 7, 7, 3, dtype=torch.uint8)
+    grid[..., 0] = 1 + (torch.rand(count, 7, 7, generator=g) < 0.3)
+    objects = torch.rand(count, 7, 7, generator=g) < 0.1
+    grid[..., 0][objects] = torch.randint(5, 8, (int(objects.sum()),), generator=g).to(torch.uint8)
+    grid[..., 1][objects] = torch.randint(0, 6, (int(objects.sum()),), generator=g).to(torch.uint8)
+    return grid
+
+
+@given(st.lists(st.lists(st.booleans(), min_size=11, max_size=11), min_size=1, max_size=5))
+def test_bits_survive_packing(rows):
+    bits = torch.tensor(rows)
+    assert torch.equal(unpack_bits(pack_bits(bits), 11), bits)
+
+
+def test_hashes_tell_rows_apart_and_equal_rows_together():
+    frames = scenes(500, 0)
+    hashes = hash_rows(torch.cat([frames, frames.flip(0)]))
+    assert len(hashes.unique()) == len(torch.unique(frames.flatten(1), dim=0))
+    assert torch.equal(hashes[:500], hashes[500:].flip(0))
+    assert hash_rows(frames[:0]).shape == (0,)
+
+
+def test_the_ring_holds_each_frame_once_and_forgets_the_oldest():
+    frames = torch.arange(6.0)[:, None]
+    ring = FrameRing(4, frames[0])
+    assert ring.add(frames[[0, 1, 0, 1]]) == 2
+    assert ring.add(frames[:3]) == 1
+    assert ring.frames[:3, 0].tolist() == [0, 1, 2] and ring.size == 3
+    assert ring.add(frames[3:]) == 3
+    assert sorted(ring.frames[:, 0].tolist()) == [2, 3, 4, 5] and ring.size == 4
+    assert ring.add(frames[:1]) == 1  # forgotten, so it is new again
+
+
+def trained(net, frames, updates):
+    codec = Codec(net, FrameRing(len(frames), frames[0]))
+    codec.ring.add(frames)
+    g = torch.Generator().manual_seed(0)
+    for _ in range(updates):
+        codec.learn(20, g)
+    return codec
+
+
+def test_a_trained_tile_codec_reads_scenes_it_has_never_seen():
+    torch.manual_seed(0)
+    codec = trained(TileAutoencoder((7, 7, 3), CATEGORIES, 294), scenes(200, 0), 30)
+    fresh = scenes(100, 1)
+    codes = codec.current.encode(fresh)
+    assert codes.shape == (100, 37) and codes.dtype == torch.uint8
+    assert torch.equal(codec.current.decode(codes), fresh)
+    assert (codec.current.fidelity(fresh, codes) == 1).all()
+
+
+def test_fidelity_is_the_share_of_tiles_that_decode():
+    torch.manual_seed(0)
+    coder = TileAutoencoder((7, 7, 3), CATEGORIES, 294).freeze()
+    frames = scenes(20, 0)
+    codes = coder.encode(frames)
+    right = (coder.decode(codes) == frames).all(dim=3).flatten(1).float().mean(dim=1)
+    assert torch.equal(coder.fidelity(frames, codes), right) and right.mean() < 0.9
+
+
+def test_a_trained_vector_codec_reads_the_t_maze():
+    torch.manual_seed(0)
+    frames = torch.tensor([[x, y] for x in (0.0, 1.0) for y in (-1.0, 0.0, 1.0)])
+    codec = trained(VectorAutoencoder((2,), 64), frames, 10)
+    codes = codec.current.encode(frames)
+    assert (codec.current.fidelity(frames, codes) == 1).all()
+    assert len(codes.unique(dim=0)) == 6
+
+
+def test_codes_of_older_versions_decode_by_the_version_that_wrote_them():
+    torch.manual_seed(0)
+    frames = scenes(50, 0)
+    codec = trained(TileAutoencoder((7, 7, 3), CATEGORIES, 294), frames, 3)
+    old, first = codec.current.encode(frames), codec.version
+    expected = codec.current.decode(old)
+    g = torch.Generator().manual_seed(1)
+    while codec.version == first:
+        codec.learn(20, g)
+    now = codec.current.encode(frames)
+    mixed = codec.decode(torch.cat([old, now]), torch.tensor([first] * 50 + [codec.version] * 50))
+    assert torch.equal(mixed, torch.cat([expected, codec.current.decode(now)]))
+    assert not torch.equal(old, now)
+
+
+def test_a_version_is_readable_as_long_as_it_is_kept():
+    codec = Codec(VectorAutoencoder((2,), 8), FrameRing(4, torch.zeros(2)))
+    codec.version = VERSIONS + 2
+    assert codec.readable(torch.tensor([2, 3, VERSIONS + 2])).tolist() == [False, True, True]
+
+
+def test_too_few_bits_is_a_clear_error():
+    with pytest.raises(ValueError, match="--code-bits from 49 to 784"):
+        TileAutoencoder((7, 7, 3), CATEGORIES, 48)

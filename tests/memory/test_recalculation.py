@@ -1,0 +1,144 @@
+"""Gradient truth: what recalculation sends equals back-propagation through the true observation."""
+
+import pytest
+import torch
+from torch import nn
+
+from memory.recalculation import cosine_with_oracle, eligible, largest, recalculate, reembedded
+from memory.store import empty
+
+WIDTH, SLOTS, ENVS = 4, 5, 3
+
+
+class ExactCodec:
+    """A codec that loses nothing: the code is the observation's bytes."""
+
+    version = 0
+
+    def readable(self, version):
+        return version >= 0
+
+    def decode(self, codes, version):
+        return codes.view(torch.float32)
+
+
+@pytest.fixture
+def setting():
+    """Embedding network, memory filled with its current embeddings, and a random gradient for every slot."""
+    g = torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    embed = nn.Sequential(nn.Linear(2, 8), nn.Tanh(), nn.Linear(8, WIDTH))
+    observations = torch.randn(ENVS, SLOTS, 2, generator=g)
+    memory = empty(ENVS, SLOTS, WIDTH, 8, observation=torch.zeros(2), fill=torch.nan)
+    memory.written[:] = torch.rand(ENVS, SLOTS, generator=g) < 0.7
+    memory.fidelity[:] = 1.0
+    memory.code[:] = observations.view(torch.uint8)
+    memory.code_hash[:] = torch.arange(ENVS * SLOTS).view(ENVS, SLOTS)
+    memory.observation[:] = observations
+    with torch.no_grad():
+        memory.embedding[memory.written] = embed(observations[memory.written])
+    gradient = torch.randn(ENVS, SLOTS, WIDTH, generator=g) * memory.written[..., None]
+    return embed, memory, gradient
+
+
+def flat_gradient(embed):
+    return torch.cat([p.grad.flatten() for p in embed.parameters()])
+
+
+def sent(mode, embed, memory, gradient, k=100, eta=10.0):
+    embed.zero_grad()
+    report = recalculate(mode, memory, gradient, ExactCodec(), embed, k, 1.0, eta)
+    return flat_gradient(embed), report
+
+
+def through_true_observations(embed, memory, gradient):
+    embed.zero_grad()
+    w = memory.written
+    embed(memory.observation[w]).backward(gradient[w])
+    return flat_gradient(embed)
+
+
+@pytest.mark.parametrize("mode", ["direct", "oracle", "target"])
+def test_equals_backpropagation_where_embeddings_are_current(setting, mode):
+    embed, memory, gradient = setting
+    expected = through_true_observations(embed, memory, gradient)
+    ours, report = sent(mode, embed, memory, gradient)
+    torch.testing.assert_close(ours, expected)
+    assert report.slots == int(memory.written.sum()) and report.share == pytest.approx(1.0)
+    assert report.drift == pytest.approx(0.0, abs=1e-6)
+
+
+def test_target_is_direct_plus_the_pull_towards_what_is_stored(setting):
+    embed, memory, gradient = setting
+    memory.embedding += 0.1  # stale
+    direct, _ = sent("direct", embed, memory, gradient)
+    target, report = sent("target", embed, memory, gradient, eta=10.0)
+    embed.zero_grad()
+    w = memory.written
+    e = embed(memory.observation[w])
+    e.backward((e.detach() - memory.embedding[w]) / 10.0)
+    torch.testing.assert_close(target, direct + flat_gradient(embed))
+    assert report.drift == pytest.approx(0.2, rel=1e-4)  # |(0.1, 0.1, 0.1, 0.1)|
+    # and it is the gradient of |e - (m - eta g)|^2 / (2 eta)
+    embed.zero_grad()
+    goal = memory.embedding[w] - 10.0 * gradient[w]
+    ((embed(memory.observation[w]) - goal).square().sum() / 20.0).backward()
+    torch.testing.assert_close(target, flat_gradient(embed), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["none", "truncated", "refresh"])
+def test_the_others_send_nothing_here(setting, mode):
+    embed, memory, gradient = setting
+    embed.zero_grad()
+    assert recalculate(mode, memory, gradient, ExactCodec(), embed, 10, 1.0, 1.0).slots == 0
+    assert all(p.grad is None for p in embed.parameters())
+
+
+def test_refresh_gives_autograd_the_same_gradient(setting):
+    embed, memory, gradient = setting
+    expected = through_true_observations(embed, memory, gradient)
+    embed.zero_grad()
+    slots = reembedded(memory, ExactCodec(), embed, 1.0)
+    torch.testing.assert_close(slots[memory.written], memory.embedding[memory.written])
+    (slots[memory.written] * gradient[memory.written]).sum().backward()
+    torch.testing.assert_close(flat_gradient(embed), expected)
+
+
+def test_refresh_embeds_equal_codes_once(setting):
+    embed, memory, gradient = setting
+    memory.code_hash[:] = 1
+    memory.code[:] = memory.code[0, 0]
+    calls = []
+
+    def counting(observations):
+        calls.append(len(observations))
+        return embed(observations)
+
+    slots = reembedded(memory, ExactCodec(), counting, 1.0)[memory.written]
+    assert calls == [1] and torch.equal(slots, slots[:1].expand_as(slots))
+
+
+def test_only_the_largest_gradients_among_the_candidates_are_taken():
+    gradient = torch.tensor([[[3.0], [torch.nan], [-5.0], [0.0], [4.0]]])
+    candidates = torch.tensor([[True, False, True, True, False]])
+    assert largest(gradient, candidates, 3).tolist() == [2, 0]  # a gradient of zero is not worth a pass
+    assert largest(gradient, candidates, 1).tolist() == [2]
+    assert largest(gradient, torch.zeros_like(candidates), 3).tolist() == []
+
+
+def test_unfaithful_and_unwritten_slots_are_left_out(setting):
+    embed, memory, gradient = setting
+    memory.fidelity[0] = 0.9
+    mask = eligible(memory, ExactCodec(), 1.0)
+    assert not mask[0].any() and torch.equal(mask[1:], memory.written[1:])
+    _, report = sent("direct", embed, memory, gradient)
+    assert report.slots == int(mask.sum()) and 0 < report.share < 1
+
+
+def test_cosine_with_the_oracle(setting):
+    embed, memory, gradient = setting
+    assert cosine_with_oracle(memory, gradient, ExactCodec(), embed, 100, 1.0) == pytest.approx(1.0, abs=1e-5)
+    memory.code[:, :, :4] = torch.zeros(1).view(torch.uint8)  # the first component decodes as 0
+    assert cosine_with_oracle(memory, gradient, ExactCodec(), embed, 100, 1.0) < 0.999
+    memory.fidelity[:] = 0.0  # nothing can be reinstated: nothing of the gradient arrives
+    assert cosine_with_oracle(memory, gradient, ExactCodec(), embed, 100, 1.0) == 0.0

@@ -1,0 +1,121 @@
+"""Which slot is visible when, by boundary tables; write rules; eviction; bytes."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memory.store import bytes_per_slot, empty, slot_to_write, start_step, write
+from memory.timeline import NEVER, Timeline, visible_at
+from memory.write_rules import should_write
+
+
+def put(memory, env, slot, step=0, code_hash=0, value=1.0):
+    index, place = torch.tensor([env]), torch.tensor([slot])
+    memory.episode_step[env] = step
+    write(
+        memory,
+        index,
+        place,
+        torch.full((1, memory.embedding.shape[2]), value),
+        torch.zeros(1, memory.code.shape[2], dtype=torch.uint8),
+        torch.tensor([code_hash]),
+        0,
+        torch.ones(1),
+        torch.zeros(1, 2),
+    )
+
+
+def test_a_slot_is_visible_from_its_step_until_the_step_before_its_eviction():
+    written = torch.tensor([[-1, 0, 2, NEVER]])
+    evicted = torch.tensor([[2, NEVER, 3, NEVER]])
+    table = visible_at(written, evicted, torch.arange(4)[None])[0].int().tolist()
+    assert table == [[1, 1, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 1, 0, 0]]
+
+
+def test_a_reset_hides_older_slots_from_its_own_step_on():
+    timeline = Timeline.begin(torch.tensor([[True, False]]), steps=3)
+    timeline.record_write(0, torch.tensor([0]), torch.tensor([1]), torch.tensor([False]))
+    timeline.record_reset(1, torch.tensor([0]))  # the episode begins at step 1 and writes in the same step
+    timeline.record_write(1, torch.tensor([0]), torch.tensor([0]), torch.tensor([False]))
+    table = timeline.visible(torch.arange(3)[None])[0].int().tolist()
+    #        before    written at 0, 1, 2
+    assert table == [[1, 0, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 1, 0]]
+    assert timeline.place[0].tolist() == [0, 1, 1, 0, 0]
+
+
+def test_a_slot_that_is_taken_again_ends_at_that_step():
+    timeline = Timeline.begin(torch.tensor([[True]]), steps=2)
+    timeline.record_write(1, torch.tensor([0]), torch.tensor([0]), torch.tensor([True]))
+    assert timeline.visible(torch.tensor([[0, 1]]))[0].int().tolist() == [[1, 0, 0], [0, 0, 1]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    steps=st.lists(
+        st.tuples(st.booleans(), st.one_of(st.none(), st.integers(0, 2))), min_size=1, max_size=12
+    ),
+    before=st.lists(st.booleans(), min_size=3, max_size=3),
+)
+def test_the_timeline_agrees_with_a_store_kept_step_by_step(steps, before):
+    store = {i: f"old{i}" for i, there in enumerate(before) if there}
+    timeline = Timeline.begin(torch.tensor([before]), len(steps))
+    for t, (reset, slot) in enumerate(steps):
+        if reset:
+            store.clear()
+            timeline.record_reset(t, torch.tensor([0]))
+        if slot is not None:
+            timeline.record_write(t, torch.tensor([0]), torch.tensor([slot]), torch.tensor([slot in store]))
+            store[slot] = f"new{t}"
+        rows = timeline.visible(torch.tensor([[t]]))[0, 0].nonzero()[:, 0].tolist()
+        names = {f"old{r}" if r < 3 else f"new{r - 3}" for r in rows}
+        assert names == set(store.values())
+
+
+def test_start_step_empties_only_the_environments_whose_episode_begins():
+    memory = empty(2, 3, 4, 1)
+    put(memory, 0, 0)
+    put(memory, 1, 0, step=6)
+    start_step(memory, torch.tensor([True, False]))
+    assert memory.written.tolist() == [[False] * 3, [True, False, False]]
+    assert memory.episode_step.tolist() == [0, 7]
+
+
+def test_free_slots_come_first_then_the_oldest_or_the_least_read():
+    memory = empty(1, 3, 4, 1)
+    index = torch.tensor([0])
+    for slot, step in ((0, 5), (1, 2)):
+        put(memory, 0, slot, step)
+    assert slot_to_write(memory, index, "fifo").item() == 2
+    put(memory, 0, 2, 9)
+    memory.episode_step[0] = 10
+    memory.read_weight[0] = torch.tensor([0.1, 8.0, 0.5])  # per step of life: 0.02, 1.0, 0.5
+    assert slot_to_write(memory, index, "fifo").item() == 1
+    assert slot_to_write(memory, index, "least_read").item() == 0
+    with pytest.raises(ValueError, match="eviction"):
+        slot_to_write(memory, index, "random")
+
+
+def test_write_rules():
+    seen = torch.tensor([[7, 9], [7, 9]])
+    written = torch.tensor([[True, False], [True, True]])
+    arguments = (torch.tensor([9, 9]), seen, written, torch.tensor([3, 4]), 4)
+    assert should_write("novel", *arguments).tolist() == [True, False]  # the first 9 stands in an empty slot
+    assert should_write("always", *arguments).tolist() == [True, True]
+    assert should_write("every_k", *arguments).tolist() == [False, True]
+    with pytest.raises(ValueError, match="write rule"):
+        should_write("never", *arguments)
+
+
+def test_bytes_of_a_slot_are_counted_field_by_field():
+    memory = empty(1, 2, width=16, code_bytes=37)
+    assert bytes_per_slot(memory) == 16 * 4 + 37 + 8 + 4 + 4 + 4 + 4 + 1
+    kept = empty(1, 2, 16, 37, observation=torch.zeros(7, 7, 3, dtype=torch.uint8))
+    assert bytes_per_slot(kept) == bytes_per_slot(memory) + 147
+
+
+def test_a_clone_shares_nothing():
+    memory = empty(1, 2, 4, 1)
+    copy = memory.clone()
+    put(memory, 0, 0)
+    assert not copy.written.any() and not copy.embedding.any()
