@@ -34,7 +34,7 @@ def gae(
     next_value = torch.cat([value[1:], last_value[None]])
     next_value = torch.where(truncated, final_value, next_value).masked_fill(terminated, 0.0)
     delta = reward + gamma * next_value - value
-    carry = gamma * lam * (~(terminated | truncated)).float()
+    carry = gamma * lam * (~(terminated | truncated)).to(delta.dtype)
     advantage = torch.empty_like(delta)
     running = torch.zeros_like(last_value)
     for t in range(len(delta) - 1, -1, -1):

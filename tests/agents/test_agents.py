@@ -1,0 +1,180 @@
+"""Rollout equals replay, batched equals single, same seed same parameters, nothing hidden is kept."""
+
+import dataclasses
+
+import gymnasium as gym
+import pytest
+import torch
+
+import envs  # noqa: F401
+from agents.baselines import LSTMAgent, MemorylessAgent
+from agents.encoders import GRID_CATEGORIES, ObservationSpec
+from agents.learner import build_learner, update, update_codec
+from agents.memory_agent import MemoryAgent, build_codec
+from agents.options import LearningOptions
+from agents.rollout import collect, start_collecting
+from memory.options import MemoryOptions
+from memory.store import bytes_per_slot
+
+LENGTH, NUM_ENVS = 4, 6
+SPEC = ObservationSpec("grid", (7, 7, 3))
+MODES = ["direct", "target", "refresh", "truncated", "none", "oracle"]
+
+
+def build(name="memory", seed=0, **options):
+    torch.manual_seed(seed)
+    if name == "none":
+        return MemorylessAgent(SPEC, 7)
+    if name == "lstm":
+        return LSTMAgent(SPEC, 7)
+    o = MemoryOptions(**{"slots": 8, **options})
+    return MemoryAgent(SPEC, 7, o, build_codec(SPEC, GRID_CATEGORIES, o))
+
+
+def start(agent, num_envs=NUM_ENVS, seed=0):
+    vector = gym.make_vec("Reinstate/GridTMazeCrowdedPassive-v0", num_envs, length=LENGTH)
+    seeds = [seed + 10 * i for i in range(num_envs)]
+    return vector, start_collecting(vector, agent, seeds, torch.Generator().manual_seed(seed))
+
+
+def learn(agent, updates, seed=0, steps=16):
+    vector, c = start(agent, seed=seed)
+    o = LearningOptions(chunk_steps=steps)
+    learner = build_learner(agent, o, torch.Generator().manual_seed(seed))
+    for _ in range(updates):
+        chunk = collect(vector, agent, c, steps)
+        log = update(agent, chunk, learner, o, 0.0, 0.01)
+        if hasattr(agent, "codec"):
+            update_codec(agent, chunk, learner.generator)
+    return vector, c, log
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [build("none"), build("lstm"), build(write_rule="always", slots=5), build(eviction="least_read", slots=3)]
+    + [build(recalculation=mode) for mode in MODES],
+    ids=["none", "lstm", "always, overflow", "least_read, overflow", *MODES],
+)
+def test_rollout_equals_replay(agent):
+    """After several chunks with episode ends inside: log-probabilities and values again, so the first ratio is 1."""
+    vector, c, _ = learn(agent, 6)
+    vector, o = vector, LearningOptions()
+    chunk = collect(vector, agent, c, 24)
+    replay = agent.replay(chunk, 24, torch.Generator().manual_seed(0))
+    log_prob = torch.log_softmax(replay.logits, -1).gather(2, chunk.action[..., None])[..., 0]
+    torch.testing.assert_close(log_prob, chunk.log_prob, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(replay.value, chunk.value, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(replay.log_scale.exp(), chunk.scale, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(replay.weight, torch.full_like(replay.weight, 1 / replay.weight.numel()))
+    assert o.chunk_steps > 0
+
+
+@pytest.mark.parametrize("name", ["memory", "lstm", "none"])
+def test_batched_equals_single(name):
+    agent = build(name)
+    vector, c = start(agent)
+    singles = [agent.initial_state(1) for _ in range(NUM_ENVS)]
+    state = c.agent_state
+    inputs = c.inputs
+    for t in range(30):
+        together, state = agent.act(inputs, state, None)
+        for b in range(NUM_ENVS):
+            alone, singles[b] = agent.act(inputs.rows(torch.tensor([b])), singles[b], None)
+            torch.testing.assert_close(alone.value[0], together.value[b], atol=1e-5, rtol=1e-4)
+            assert alone.novel[0] == together.novel[b]
+        action = torch.randint(0, 7, (NUM_ENVS,), generator=torch.Generator().manual_seed(t))
+        observation, reward, terminated, truncated, _ = vector.step(action.numpy())
+        first = torch.from_numpy(terminated | truncated)
+        inputs = dataclasses.replace(inputs, observation=torch.tensor(observation), is_first=first)
+
+
+def parameters_after(seed, name="memory"):
+    agent = build(name, seed)
+    learn(agent, 4, seed)
+    return torch.cat([p.detach().flatten() for p in agent.parameters()])
+
+
+@pytest.mark.parametrize("name", ["memory", "lstm"])
+def test_same_seed_same_parameters_to_the_bit(name):
+    assert torch.equal(parameters_after(3, name), parameters_after(3, name))
+    assert not torch.equal(parameters_after(3, name), parameters_after(4, name))
+
+
+def embedding_gradient(mode):
+    """Norm of what reaches the embedding network from slots of earlier chunks, after the codec has learnt."""
+    agent = build(recalculation=mode)
+    vector, c, _ = learn(agent, 20)
+    for p in agent.embed.parameters():
+        p.requires_grad_(True)
+    chunk = collect(vector, agent, c, 2)
+    chunk.novel[:] = False  # leaves only what is older than the chunk
+    chunk.start.timeline.written[:, agent.options.slots :] = 2**30
+    o = LearningOptions(epochs=1, max_grad_norm=1e9)
+    update(agent, chunk, build_learner(agent, o, torch.Generator().manual_seed(0)), o, 0.0, 0.0)
+    return sum(float(p.grad.norm()) for p in agent.embed.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_credit_crosses_chunks_exactly_where_it_should(mode):
+    assert (embedding_gradient(mode) > 0) == (mode in ("direct", "target", "refresh", "oracle"))
+
+
+def tensors_in(thing, seen=None, path=""):
+    """Every tensor reachable from an object: attributes, items, containers."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen or isinstance(thing, (str, bytes, int, float, bool, type(None))):
+        return
+    seen.add(id(thing))
+    if isinstance(thing, torch.Tensor):
+        yield path, thing
+        return
+    if isinstance(thing, dict):
+        children = [(str(k), v) for k, v in thing.items()]
+    elif isinstance(thing, (list, tuple, set)):
+        children = [(str(i), v) for i, v in enumerate(thing)]
+    else:
+        children = list(getattr(thing, "__dict__", {}).items())
+    for name, child in children:
+        yield from tensors_in(child, seen, f"{path}.{name}")
+
+
+def holders_of_observations(things):
+    """Paths of the uint8 tensors that end in the shape of an observation."""
+    return {p for p, t in tensors_in(things) if t.dtype == torch.uint8 and tuple(t.shape[-3:]) == (7, 7, 3)}
+
+
+def test_no_hidden_storage():
+    agent = build()
+    vector, c, _ = learn(agent, 5)
+    kept = holders_of_observations({"agent": agent, "collector": c})
+    # the ring that trains the codec, and the current step: the one about to be taken and the one just taken
+    assert kept == {".agent.codec.ring.frames", ".collector.inputs.observation", ".collector.agent_state.seen.observation"}
+    assert len(agent.codec.ring.frames) == MemoryOptions.codec_ring
+    assert bytes_per_slot(c.agent_state.memory) <= 256
+    oracle = build(recalculation="oracle")
+    _, c, _ = learn(oracle, 1)
+    assert ".collector.agent_state.memory.observation" in holders_of_observations({"collector": c})
+
+
+def test_recalculation_never_reads_the_ring():
+    results = []
+    for poison in (False, True):
+        agent = build()
+        vector, c, _ = learn(agent, 20)
+        chunk = collect(vector, agent, c, 16)
+        if poison:
+            agent.codec.ring.frames[:] = 9
+        o = LearningOptions()
+        update(agent, chunk, build_learner(agent, o, torch.Generator().manual_seed(0)), o, 0.0, 0.0)
+        results.append(torch.cat([p.detach().flatten() for p in agent.parameters()]))
+    assert torch.equal(*results)
+
+
+def test_a_gradient_that_is_not_finite_is_loud():
+    agent = build()
+    vector, c, _ = learn(agent, 1)
+    chunk = collect(vector, agent, c, 8)
+    chunk.reward[3, 2] = torch.inf
+    o = LearningOptions()
+    with pytest.raises(FloatingPointError, match="not finite"):
+        update(agent, chunk, build_learner(agent, o, torch.Generator()), o, 0.0, 0.0)
