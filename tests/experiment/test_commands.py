@@ -1,0 +1,202 @@
+"""The commands end to end: tiny runs through the real command line, and every kind of bad input."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import experiment.training
+from experiment import checkpoint
+from experiment.build import build_agent, build_envs
+from experiment.cli import main
+from experiment.run_folder import read_options
+
+TINY = "--num-envs 4 --eval-episodes 4 --chunk-steps 16".split()
+
+
+def train(folder, *flags, env="Reinstate/GridTMazePassive-v0", length=4, steps=320):
+    place = ["--run-dir", str(folder), "--env", env, "--total-timesteps", str(steps)]
+    kwargs = ["--env-kwargs", f"length={length}"] if length else []
+    return main(["train", *place, *kwargs, *TINY, *flags])
+
+
+def loaded(folder):
+    options = read_options(folder)
+    envs = build_envs(options, 1)
+    agent = build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
+    return agent, checkpoint.load(folder, agent)
+
+
+def weights(folder):
+    (found,) = (folder / "checkpoints").glob("step_*/weights.safetensors")
+    return load_file(found)
+
+
+@pytest.mark.parametrize(
+    ("env", "length", "flags"),
+    [
+        ("Reinstate/GridTMazeActive-v0", 4, []),
+        ("Reinstate/TMazePassive-v0", 4, ["--recalculation", "refresh"]),
+        ("Reinstate/TMazeActive-v0", 4, ["--agent", "lstm"]),
+        ("CartPole-v1", None, ["--agent", "none"]),
+        ("MiniGrid-MemoryS7-v0", None, ["--write-rule", "every_k", "--eviction", "least_read"]),
+    ],
+)
+def test_train_and_evaluate(tmp_path, capsys, env, length, flags):
+    run = tmp_path / "run"
+    assert train(run, *flags, env=env, length=length) == 0
+    told = capsys.readouterr().out
+    assert "seed 1" in told and f"tensorboard --logdir {run}" in told and f"reinstate evaluate {run}" in told
+    for name in ("config.json", "command.txt", "versions.json", "metrics.jsonl", "monitor.csv", "eval/final.json"):
+        assert (run / name).is_file()
+    assert main(["evaluate", str(run), "--episodes", "5", "--seed", "3", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["greedy"]["episodes"] == result["sampled"]["episodes"] == 5
+
+
+def test_evaluation_is_reproducible_and_its_seed_matters(tmp_path, capsys):
+    run = tmp_path / "run"
+    train(run, "--agent", "none")
+    capsys.readouterr()
+    lines = []
+    for seed in ("3", "3", "4"):
+        main(["evaluate", str(run), "--episodes", "5", "--seed", seed, "--stochastic", "--json"])
+        result = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert "greedy" not in result
+        lines.append(result["sampled"])
+    assert lines[0] == lines[1] != lines[2]
+
+
+def test_evaluate_on_another_length(tmp_path, capsys):
+    run = tmp_path / "run"
+    train(run, env="Reinstate/TMazePassive-v0")
+    main(["evaluate", str(run), "--episodes", "3", "--env-kwargs", "length=9", "--json"])
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["greedy"]["mean_ep_length"] == 10.0
+
+
+def test_a_checkpoint_is_the_agent(tmp_path):
+    train(tmp_path / "run")
+    agent, step = loaded(tmp_path / "run")
+    assert step == 320
+    again = checkpoint.tensors_of(agent)
+    saved = weights(tmp_path / "run")
+    assert saved.keys() == again.keys() and all(torch.equal(saved[k], again[k]) for k in saved)
+
+
+def test_same_seed_same_parameters(tmp_path):
+    for name, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        train(tmp_path / name, "--seed", seed)
+    a, b, c = (weights(tmp_path / name) for name in "abc")
+    assert all(torch.equal(a[k], b[k]) for k in a)
+    assert not all(torch.equal(a[k], c[k]) for k in a)
+
+
+def test_tensorboard_tags(tmp_path):
+    run = tmp_path / "run"
+    train(run, "--check-cosine")
+    events = EventAccumulator(str(run))
+    events.Reload()
+    tags = set(events.Tags()["scalars"])
+    for tag in (
+        "rollout/ep_rew_mean rollout/ep_len_mean rollout/success_rate train/policy_loss train/value_loss "
+        "train/entropy train/approx_kl train/clip_fraction train/explained_variance train/learning_rate "
+        "train/grad_norm eval/mean_reward eval/success_rate eval/mean_ep_length eval_sampled/success_rate "
+        "memory/slots_used memory/writes_per_step memory/read_entropy memory/read_age memory/bytes_per_step "
+        "codec/fidelity recalculation/slots recalculation/share recalculation/drift recalculation/cosine"
+    ).split():
+        assert tag in tags
+    assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()][-1] == 320
+
+
+def test_ctrl_c_saves_and_exits_130(tmp_path, monkeypatch, capsys):
+    real, calls = experiment.training.collect, []
+
+    def interrupted(*arguments):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(experiment.training, "collect", interrupted)
+    assert train(tmp_path / "run") == 130
+    assert loaded(tmp_path / "run")[1] == 128
+    assert "interrupted" in capsys.readouterr().out
+
+
+BAD = {
+    "near-miss environment": (["--env", "Reinstate/GridTMazePasive-v0"], "Did you mean 'Reinstate/GridTMazePassive-v0'"),
+    "unknown keyword": (["--env-kwargs", "lenght=5"], "length"),
+    "keyword without a value": (["--env-kwargs", "length"], "name=value"),
+    "length 0": (["--env-kwargs", "length=0"], "length"),
+    "option pair": (["--agent", "lstm", "--recalculation", "target"], "--agent memory"),
+    "eta without target": (["--target-step", "5"], "--recalculation target"),
+    "k without every_k": (["--write-every", "5"], "every_k"),
+    "too few bits": (["--code-bits", "40"], "--code-bits"),
+    "slots too large": (["--embedding-width", "64"], "256"),
+    "negative": (["--seed", "-1"], "--seed"),
+    "zero": (["--num-envs", "0"], "--num-envs"),
+    "share": (["--gamma", "1.5"], "--gamma"),
+    "device": (["--device", "tpu"], "--device"),
+    "actions": (["--env", "Pendulum-v1"], "Discrete"),
+    "observations": (["--env", "Reinstate/GridTMazePassive-v0", "--env-kwargs", "observation=pixels"], "not supported"),
+}
+
+
+@pytest.mark.parametrize(("flags", "says"), BAD.values(), ids=BAD.keys())
+def test_bad_input_is_one_sentence_and_writes_nothing(tmp_path, capsys, flags, says):
+    run = tmp_path / "run"
+    assert main(["train", "--run-dir", str(run), *flags]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and says in error and error.count("\n") == 1
+    assert not run.exists()
+
+
+def test_a_folder_in_use_is_left_alone(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    assert main(["train", "--run-dir", str(tmp_path)]) == 2
+    assert "not empty" in capsys.readouterr().err
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_missing_run_names_its_neighbour(tmp_path, capsys):
+    (tmp_path / "first").mkdir()
+    (tmp_path / "first" / "config.json").write_text("{}")
+    assert main(["evaluate", str(tmp_path / "firts")]) == 2
+    assert f"did you mean {tmp_path / 'first'}" in capsys.readouterr().err
+
+
+def test_damaged_weights_and_missing_checkpoints_are_told(tmp_path, capsys):
+    run = tmp_path / "run"
+    train(run, "--agent", "none")
+    assert main(["evaluate", str(run), "--checkpoint", "step_7"]) == 2
+    assert "there is: step_000000000320" in capsys.readouterr().err
+    (found,) = (run / "checkpoints").glob("step_*/weights.safetensors")
+    data = bytearray(found.read_bytes())
+    data[-1] ^= 1
+    found.write_bytes(data)
+    assert main(["evaluate", str(run)]) == 2
+    assert "checksum" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flags", [["--no-such-flag", "1"], ["--recalculation", "exact"], ["--agent", "transformer"]])
+def test_what_the_parser_refuses_exits_2(flags):
+    with pytest.raises(SystemExit) as stop:
+        main(["train", *flags])
+    assert stop.value.code == 2
+
+
+def test_a_failing_writer_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train(run, "--agent", "none")
+    agent, _ = loaded(run)
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(checkpoint, "write_json", fail)
+    with pytest.raises(OSError, match="disk full"):
+        checkpoint.save(run, agent, 999, {}, best=True)
+    assert loaded(run)[1] == 320
