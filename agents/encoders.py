@@ -37,7 +37,7 @@ class ObservationSpec:
 
 
 class TileEncoder(nn.Module):
-    """Symbolic grid [n, H, W, 3] uint8 -> [n, width]: a learnt vector for each kind of tile, then an MLP of all tiles."""
+    """Symbolic grid [n, H, W, 3] uint8 -> [n, width]: a learnt vector for each kind of tile, then an MLP."""
 
     def __init__(self, shape: tuple[int, ...], width: int) -> None:
         super().__init__()

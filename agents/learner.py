@@ -24,10 +24,8 @@ from agents.losses import (
 from agents.options import LearningOptions
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
-STAKES = float(__import__("os").environ.get("STAKES", "0"))
-SMALLEST_SCALE = 1e-3
-NOVEL_SHARE = float(__import__("os").environ.get("NS", "0.5"))
-NOVEL_ENTROPY = float(__import__("os").environ.get("NE", "10"))
+SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
+SCALE_COEF = 0.05  # small: the scale's loss must not fill the gradient clip
 
 
 @dataclass
@@ -73,18 +71,18 @@ def update(
     advantage = advantage - advantage.mean()
     deviation = advantage.square().mean().sqrt() + 1e-8
     scaled, stakes = advantage / deviation, chunk.scale / deviation
-    temperature = ent_coef * stakes**STAKES * torch.where(chunk.novel, NOVEL_ENTROPY, 1.0)
+    temperature = ent_coef * stakes  # the bonus weighs as much as what the state decides, else arms collapse
 
     log: dict[str, float] = {}
     for epoch in range(options.epochs):
         replay = agent.replay(chunk, options.states_per_env, learner.generator)
-        weight = share_between(replay.weight, chunk.novel, NOVEL_SHARE)  # [T, B]
+        weight = share_between(replay.weight, chunk.novel, options.novel_share)  # [T, B]
         log_prob = torch.log_softmax(replay.logits, dim=-1).gather(2, chunk.action[..., None]).squeeze(2)
         policy = clipped_policy_loss(log_prob, chunk.log_prob, scaled, options.clip_coef)
         critic = value_loss(replay.value, target)
         scale = value_loss(replay.log_scale, (advantage.abs() + SMALLEST_SCALE).log())
         spread = entropy(replay.logits)
-        loss = (weight * (policy + options.vf_coef * critic + 0.05 * scale - temperature * spread)).sum()
+        loss = (weight * (policy + options.vf_coef * critic + SCALE_COEF * scale - temperature * spread)).sum()
 
         learner.optimizer.zero_grad(set_to_none=True)
         loss.backward()

@@ -12,28 +12,30 @@ class LearningOptions:
 
     chunk_steps: int = 32
     """T: steps of each environment between two updates; backpropagation never reaches further back."""
-    epochs: int = 4
+    epochs: int = 2
     """Passes over each chunk."""
     learning_rate: float = 1e-3
     """Adam's step size at the start."""
     final_learning_rate: float = 1e-3
     """Adam's step size at --total-timesteps, reached linearly."""
-    gamma: float = 0.99
-    """Discount per step."""
-    gae_lambda: float = 0.95
+    gamma: float = 0.9
+    """Discount per step; low for the passive T-Maze, where the reward follows the choice at once."""
+    gae_lambda: float = 0.6
     """Lambda of generalised advantage estimation."""
     clip_coef: float = 0.2
     """Clipping range of the policy's probability ratio."""
     vf_coef: float = 0.5
     """Weight of the value loss."""
-    ent_coef: float = 0.01
-    """Entropy bonus at the start."""
-    final_ent_coef: float = 0.01
+    ent_coef: float = 0.05
+    """Entropy bonus at the start, relative to what is at stake in a state (the scale of its advantages)."""
+    final_ent_coef: float = 0.05
     """Entropy bonus at --total-timesteps, reached linearly."""
     max_grad_norm: float = 0.5
     """Gradients are clipped to this norm, the embedding network's apart from the rest."""
     states_per_env: int = 16
     """Memory agent: at most this many distinct states of each environment are learnt from in an epoch."""
+    novel_share: float = 0.3
+    """Weight of the steps that wrote to memory in the loss; the others have the rest."""
     novelty_bonus: float = 0.0
     """Reward for a fresh write, annealed linearly to nothing over --novelty-bonus-timesteps."""
     novelty_bonus_timesteps: int = 1_000_000

@@ -47,7 +47,7 @@ class RunOptions:
     """Seeds everything: parameters, actions, environments. Same seed, same machine: same parameters."""
     total_timesteps: int = 5_000_000
     """Environment steps at which training ends."""
-    num_envs: int = 128
+    num_envs: int = 256
     """B: environments stepped together."""
     stop_at_success: float | None = None
     """Stop as soon as a greedy evaluation reaches this success rate."""
@@ -112,6 +112,7 @@ class RunOptions:
         shares = {
             "--gamma": lo.gamma,
             "--gae-lambda": lo.gae_lambda,
+            "--novel-share": lo.novel_share,
             "--min-fidelity": m.min_fidelity,
             "--stop-at-success": self.stop_at_success if self.stop_at_success is not None else 1.0,
         }

@@ -148,7 +148,11 @@ def test_no_hidden_storage():
     vector, c, _ = learn(agent, 5)
     kept = holders_of_observations({"agent": agent, "collector": c})
     # the ring that trains the codec, and the current step: the one about to be taken and the one just taken
-    assert kept == {".agent.codec.ring.frames", ".collector.inputs.observation", ".collector.agent_state.seen.observation"}
+    assert kept == {
+        ".agent.codec.ring.frames",
+        ".collector.inputs.observation",
+        ".collector.agent_state.seen.observation",
+    }
     assert len(agent.codec.ring.frames) == MemoryOptions.codec_ring
     assert bytes_per_slot(c.agent_state.memory) <= 256
     oracle = build(recalculation="oracle")

@@ -68,7 +68,9 @@ def test_small_formulas():
     assert value_loss(torch.tensor([3.0]), torch.tensor([1.0])).item() == 2.0
     assert entropy(torch.zeros(1, 4)).item() == pytest.approx(math.log(4))
     assert approximate_kl(torch.tensor([0.0]), torch.tensor([0.0])).item() == 0.0
-    assert approximate_kl(torch.tensor([0.3]), torch.tensor([0.0])).item() == pytest.approx(math.exp(0.3) - 1.3, rel=1e-4)
+    assert approximate_kl(torch.tensor([0.3]), torch.tensor([0.0])).item() == pytest.approx(
+        math.exp(0.3) - 1.3, rel=1e-4
+    )
     assert explained_variance(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 2.0])) == 1.0
     assert math.isnan(explained_variance(torch.tensor([1.0, 2.0]), torch.ones(2)))
     assert soft_cap(torch.tensor([1e6, -1e6]), 4.0).tolist() == [4.0, -4.0]

@@ -127,7 +127,10 @@ def test_ctrl_c_saves_and_exits_130(tmp_path, monkeypatch, capsys):
 
 
 BAD = {
-    "near-miss environment": (["--env", "Reinstate/GridTMazePasive-v0"], "Did you mean 'Reinstate/GridTMazePassive-v0'"),
+    "near-miss environment": (
+        ["--env", "Reinstate/GridTMazePasive-v0"],
+        "Did you mean 'Reinstate/GridTMazePassive-v0'",
+    ),
     "unknown keyword": (["--env-kwargs", "lenght=5"], "length"),
     "keyword without a value": (["--env-kwargs", "length"], "name=value"),
     "length 0": (["--env-kwargs", "length=0"], "length"),

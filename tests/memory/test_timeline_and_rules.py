@@ -52,9 +52,7 @@ def test_a_slot_that_is_taken_again_ends_at_that_step():
 
 @settings(max_examples=60, deadline=None)
 @given(
-    steps=st.lists(
-        st.tuples(st.booleans(), st.one_of(st.none(), st.integers(0, 2))), min_size=1, max_size=12
-    ),
+    steps=st.lists(st.tuples(st.booleans(), st.one_of(st.none(), st.integers(0, 2))), min_size=1, max_size=12),
     before=st.lists(st.booleans(), min_size=3, max_size=3),
 )
 def test_the_timeline_agrees_with_a_store_kept_step_by_step(steps, before):
