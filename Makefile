@@ -19,6 +19,7 @@ slow: $(READY)
 	$(BIN)/python -m pytest -m slow
 
 bench: $(READY)
+	$(BIN)/pip install --quiet "sb3-contrib>=2.6"
 	$(BIN)/python benchmarks/train_speed.py
 
 # torch first and alone: its pin decides which of its large dependencies are needed at all.
