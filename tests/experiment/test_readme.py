@@ -1,0 +1,36 @@
+"""Every command that the README shows is run."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from experiment.cli import main
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = re.findall(r"^(reinstate (?:train|evaluate) .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+TINY = "--total-timesteps 64 --num-envs 2 --eval-episodes 2 --chunk-steps 16".split()
+
+
+def test_there_are_commands_of_both_kinds():
+    assert {c.split()[1] for c in COMMANDS} == {"train", "evaluate"}
+
+
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.split()[1] == "train"])
+def test_train_commands(tmp_path, command):
+    assert main([*shlex.split(command)[1:], *TINY, "--run-dir", str(tmp_path / "run")]) == 0
+
+
+def test_evaluate_commands(tmp_path):
+    run = str(tmp_path / "run")
+    assert main(["train", "--agent", "none", *TINY, "--run-dir", run]) == 0
+    for command in (c for c in COMMANDS if c.split()[1] == "evaluate"):
+        words = [run if w == "runs/NAME" else "2" if w == "200" else w for w in shlex.split(command)[1:]]
+        assert main(words) == 0
+
+
+def test_make_targets_exist():
+    targets = re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    makefile = (ROOT / "Makefile").read_text()
+    assert targets == ["train", "test"] and all(re.search(rf"^{t}:", makefile, re.MULTILINE) for t in targets)
