@@ -16,19 +16,19 @@ class LearningOptions:
     """Passes over each chunk."""
     learning_rate: float = 1e-3
     """Adam's step size at the start."""
-    final_learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-4
     """Adam's step size at --total-timesteps, reached linearly."""
     gamma: float = 0.9
     """Discount per step; low for the passive T-Maze, where the reward follows the choice at once."""
-    gae_lambda: float = 0.6
+    gae_lambda: float = 0.8
     """Lambda of generalised advantage estimation."""
     clip_coef: float = 0.2
     """Clipping range of the policy's probability ratio."""
     vf_coef: float = 0.5
     """Weight of the value loss."""
-    ent_coef: float = 0.05
+    ent_coef: float = 0.1
     """Entropy bonus at the start, relative to what is at stake in a state (the scale of its advantages)."""
-    final_ent_coef: float = 0.05
+    final_ent_coef: float = 0.02
     """Entropy bonus at --total-timesteps, reached linearly."""
     max_grad_norm: float = 0.5
     """Gradients are clipped to this norm, the embedding network's apart from the rest."""
