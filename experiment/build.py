@@ -31,8 +31,10 @@ def generator(seed: int) -> torch.Generator:
 
 
 def check_device(device: str) -> None:
-    if device not in ("auto", "cpu"):
-        raise UserError(f"--device {device} is not supported yet: the batches are small; choose cpu or auto")
+    """Raises UserError for what the agents do not run on yet."""
+    if device == "cuda":
+        there = "" if torch.cuda.is_available() else ", and this machine has no CUDA device"
+        raise UserError(f"--device cuda is not supported yet{there}: choose --device cpu or leave it out")
 
 
 def build_envs(options: RunOptions, num_envs: int) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from experiment.errors import UserError
+from experiment.options import RunOptions
 from experiment.run_folder import versions, write_json, write_text
 
 FORMAT = 1
+POINTERS = ("latest", "best")  # small files that name a checkpoint
 
 
 def tensors_of(agent: Any) -> dict[str, Tensor]:
@@ -29,33 +32,62 @@ def tensors_of(agent: Any) -> dict[str, Tensor]:
     }
 
 
-def save(run: Path, agent: Any, step: int, evaluation: dict[str, Any], best: bool) -> Path:
-    """Writes checkpoints/step_... and points `latest` (and `best`) to it."""
+def save(run: Path, agent: Any, options: RunOptions, step: int, evaluation: dict[str, Any], best: bool) -> Path:
+    """Writes checkpoints/step_... and then points `latest` (and `best`) to it.
+
+    Nothing is replaced before all is on disk: a failure leaves the earlier checkpoints and pointers as they were.
+    """
     folder = run / "checkpoints"
     folder.mkdir(exist_ok=True)
-    name = f"step_{step:012d}"
+    name = f"step_{step:09d}"
     staged = folder / f"{name}.partial"
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir()
     weights = staged / "weights.safetensors"
     save_file(tensors_of(agent), weights)
-    with weights.open("rb") as file:
-        os.fsync(file.fileno())
+    sync(weights)
     manifest = {
         "format": FORMAT,
         "step": step,
         "codec_version": agent.codec.version if hasattr(agent, "codec") else None,
         "evaluation": evaluation,
+        "config": options.to_json(),
         "versions": versions(),
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
     }
     write_json(staged / "manifest.json", manifest)
-    shutil.rmtree(folder / name, ignore_errors=True)
-    os.replace(staged, folder / name)
+    sync(staged)
+    publish(staged, folder / name)
+    sync(folder)
     write_text(folder / "latest", name + "\n")
     if best:
         write_text(folder / "best", name + "\n")
     return folder / name
+
+
+def is_saved(run: Path, step: int) -> bool:
+    """Whether `latest` is the checkpoint of this step."""
+    pointer = run / "checkpoints" / "latest"
+    return pointer.is_file() and pointer.read_text().strip() == f"step_{step:09d}"
+
+
+def publish(staged: Path, place: Path) -> None:
+    """Renames `staged` to `place`; what stood there goes only once its successor is in place."""
+    aside = place.with_name(place.name + ".old")
+    if place.exists():  # a folder cannot be renamed onto one that is not empty
+        shutil.rmtree(aside, ignore_errors=True)
+        os.replace(place, aside)
+    os.replace(staged, place)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the list of a folder's entries, is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def load(run: Path, agent: Any, which: str = "latest") -> int:
@@ -66,13 +98,18 @@ def load(run: Path, agent: Any, which: str = "latest") -> int:
     """
     folder = run / "checkpoints"
     pointer = folder / which
-    name = pointer.read_text().strip() if pointer.is_file() else which
+    name = pointer.read_text().strip() if which in POINTERS and pointer.is_file() else which
     weights, manifest = folder / name / "weights.safetensors", folder / name / "manifest.json"
-    if not (weights.is_file() and manifest.is_file()):
-        there = ", ".join(sorted(p.name for p in folder.glob("step_*") if p.is_dir())) or "none"
+    # A name of another form could lead out of the run's folder.
+    if not (re.fullmatch(r"step_\d+", name) and weights.is_file() and manifest.is_file()):
+        there = (
+            ", ".join(sorted(p.name for p in folder.glob("step_*") if p.name.removeprefix("step_").isdigit())) or "none"
+        )
         raise UserError(f"{run} has no checkpoint {which!r}; there is: {there}")
     try:
         facts = json.loads(manifest.read_text())
+        if facts["format"] != FORMAT:
+            raise UserError(f"{manifest} has format {facts['format']}; this version of reinstate reads {FORMAT}")
         if facts["sha256"] != hashlib.sha256(weights.read_bytes()).hexdigest():
             raise UserError(f"{weights} is damaged: its checksum is not the manifest's")
         tensors = load_file(weights)
@@ -85,6 +122,6 @@ def load(run: Path, agent: Any, which: str = "latest") -> int:
         for name, part in parts.items():
             prefix = name + "."
             part.load_state_dict({k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)})
-    except (KeyError, RuntimeError, SafetensorError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, RuntimeError, SafetensorError, ValueError) as error:
         raise UserError(f"{folder / name} cannot be read: {str(error).splitlines()[0]}") from error
     return int(facts["step"])

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from agents.options import AgentName, LearningOptions
 from experiment.errors import UserError
 from memory.options import MemoryOptions
+
+DeviceName = Literal["auto", "cpu", "cuda"]
 
 
 def parse_env_kwargs(pairs: Iterable[str]) -> dict[str, Any]:
@@ -33,6 +36,10 @@ def parse_env_kwargs(pairs: Iterable[str]) -> dict[str, Any]:
     return kwargs
 
 
+def flag_of(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """Train an agent."""
@@ -45,13 +52,13 @@ class RunOptions:
     """memory: the episodic memory. lstm and none: the controls."""
     seed: int = 1
     """Seeds everything: parameters, actions, environments. Same seed, same machine: same parameters."""
-    total_timesteps: int = 6_000_000
+    total_timesteps: int = 15_000_000
     """Environment steps at which training ends."""
     num_envs: int = 256
     """B: environments stepped together."""
     stop_at_success: float | None = None
     """Stop as soon as a greedy evaluation reaches this success rate."""
-    eval_every: int = 250_000
+    eval_every: int = 1_000_000
     """Environment steps between evaluations; 0 evaluates only at the end."""
     eval_episodes: int = 200
     """Episodes of each evaluation, greedy and sampled."""
@@ -61,8 +68,8 @@ class RunOptions:
     """Folder of the run; by default runs/<env>__<name>__s<seed>__<UTC>. Must be new or empty."""
     name: str = "run"
     """Label in the default run folder."""
-    device: str = "auto"
-    """auto, cpu or cuda."""
+    device: DeviceName = "auto"
+    """The batches are small and run on the processor, which is what auto chooses; cuda is not supported yet."""
     torch_threads: int = 1
     """Threads of torch; the batches are small, and one thread is fastest."""
     memory: Annotated[MemoryOptions, tyro.conf.arg(name="")] = field(default_factory=MemoryOptions)
@@ -88,6 +95,11 @@ class RunOptions:
     def check(self) -> None:
         """Raises UserError for values and pairs that make no sense; the sentence says the fix."""
         m, lo = self.memory, self.learning
+        for part in (self, m, lo):
+            for f in dataclasses.fields(part):
+                value = getattr(part, f.name)
+                if isinstance(value, float) and not math.isfinite(value):
+                    raise UserError(f"{flag_of(f.name)} is {value}; it must be a finite number")
         at_least_one = {
             "--num-envs": self.num_envs,
             "--total-timesteps": self.total_timesteps,
@@ -124,16 +136,27 @@ class RunOptions:
             "--eval-every": self.eval_every,
             "--save-every": self.save_every,
             "--novelty-bonus": lo.novelty_bonus,
+            "--final-learning-rate": lo.final_learning_rate,
+            "--ent-coef": lo.ent_coef,
+            "--final-ent-coef": lo.final_ent_coef,
+            "--vf-coef": lo.vf_coef,
         }
         for flag, number in not_negative.items():
             if number < 0:
                 raise UserError(f"{flag} is {number}; it must not be negative")
-        if m.target_step <= 0 or lo.learning_rate <= 0:
-            raise UserError("--target-step and --learning-rate must be greater than 0")
+        positive = {
+            "--target-step": m.target_step,
+            "--learning-rate": lo.learning_rate,
+            "--clip-coef": lo.clip_coef,
+            "--max-grad-norm": lo.max_grad_norm,
+        }
+        for flag, number in positive.items():
+            if number <= 0:
+                raise UserError(f"{flag} is {number}; it must be greater than 0")
         if self.agent != "memory":
             changed = [f.name for f in dataclasses.fields(m) if getattr(m, f.name) != f.default]
             if changed:
-                flags = ", ".join("--" + name.replace("_", "-") for name in changed)
+                flags = ", ".join(flag_of(name) for name in changed)
                 raise UserError(f"{flags} need the memory: leave them out, or choose --agent memory")
         if m.write_every != MemoryOptions.write_every and m.write_rule != "every_k":
             raise UserError("--write-every is the k of --write-rule every_k: choose that rule, or leave it out")

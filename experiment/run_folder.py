@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import platform
+import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,9 +33,12 @@ def check_new(path: Path) -> None:
 def create(path: Path, options: RunOptions, command: list[str]) -> None:
     """Makes the folder with config.json, command.txt and versions.json."""
     check_new(path)
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"the run folder {path} cannot be made ({error.strerror}): choose another --run-dir") from error
     write_json(path / "config.json", options.to_json())
-    write_text(path / "command.txt", " ".join(command) + "\n")
+    write_text(path / "command.txt", shlex.join(command) + "\n")
     write_json(path / "versions.json", versions())
 
 
@@ -45,7 +49,7 @@ def read_options(path: Path) -> RunOptions:
         raise UserError(f"{path} is no run folder: it has no config.json{_did_you_mean(path)}")
     try:
         return RunOptions.from_json(json.loads(config.read_text()))
-    except (json.JSONDecodeError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise UserError(f"{config} cannot be read ({error}): was it written by another version?") from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -22,12 +23,15 @@ from memory.statistics import describe
 from memory.store import bytes_per_slot
 
 LOG_EVERY = 50_000  # environment steps
-EARLY_EVALUATION = 0.02  # an evaluation comes early once training episodes succeed this close to the threshold
+# With --stop-at-success an evaluation comes early once the last training episodes, at least so many of them,
+# succeed this close to the threshold: they are sampled, and a greedy policy does better.
+EARLY_EVALUATION = 0.02
+EARLY_EPISODES = 100
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 
 
 def train(options: RunOptions, command: list[str]) -> int:
-    """Runs `options`; returns the exit code: 0, or 130 after Ctrl-C."""
+    """Runs `options`; returns the exit code: 0, 130 after Ctrl-C, 1 where learning broke down."""
     options.check()
     check_device(options.device)
     torch.set_num_threads(options.torch_threads)
@@ -63,9 +67,12 @@ def train(options: RunOptions, command: list[str]) -> int:
     except KeyboardInterrupt:
         code = 130
         print(f"\ninterrupted at {collector.steps_done} steps; saving", flush=True)
+    except FloatingPointError as error:  # raised before the step, so the parameters are still good
+        code = 1
+        print(f"error: {error}", file=sys.stderr)
     finally:
         envs.close()
-    run.finish(collector.steps_done, interrupted=code == 130)
+    run.finish(collector.steps_done, interrupted=code != 0)
     return code
 
 
@@ -75,8 +82,10 @@ def announce(options: RunOptions, folder: Path, agent: Any) -> None:
     if options.agent == "memory":
         size = bytes_per_slot(agent.initial_state(1).memory)
         total = size * options.memory.slots * options.num_envs
+        ring = agent.codec.ring.frames
         print(
-            f"recalculation {options.memory.recalculation}; a slot takes {size} bytes, the memory {total / 1e6:.1f} MB"
+            f"recalculation {options.memory.recalculation}; a slot takes {size} bytes, the memory {total / 1e6:.1f} MB, "
+            f"the codec's ring of frames {ring.numel() * ring.element_size() / 1e6:.1f} MB"
         )
     print(f"run folder {folder}")
     print(f"watch it: tensorboard --logdir {folder}")
@@ -90,8 +99,9 @@ class Run:
         self.options, self.folder, self.agent, self.metrics = options, folder, agent, metrics
         self.next_log, self.next_save = LOG_EVERY, options.save_every
         self.next_evaluation, self.earliest_evaluation = options.eval_every, 0
-        self.best = -1.0
+        self.best = -math.inf
         self.evaluation: dict[str, Any] = {}
+        self.evaluated_at = -1
         self.started = self.last_line = time.perf_counter()
         self.bar = tqdm(total=options.total_timesteps, unit="step", unit_scale=True, disable=not sys.stderr.isatty())
 
@@ -104,7 +114,8 @@ class Run:
             self.log(step)
         stop = False
         near = o.stop_at_success is not None and (
-            self.metrics.rollout().get("rollout/success_rate", 0.0) >= o.stop_at_success - EARLY_EVALUATION
+            len(self.metrics.recent) >= EARLY_EPISODES
+            and self.metrics.rollout().get("rollout/success_rate", 0.0) >= o.stop_at_success - EARLY_EVALUATION
         )
         due = o.eval_every > 0 and step >= self.next_evaluation
         if due or (near and step >= self.earliest_evaluation):
@@ -114,11 +125,12 @@ class Run:
             stop = o.stop_at_success is not None and passes(greedy, o.stop_at_success)
         if o.save_every > 0 and step >= self.next_save:
             self.next_save = step + o.save_every
-            self.save(step)
+            if not checkpoint.is_saved(self.folder, step):
+                self.save(step)
         return stop
 
     def log(self, step: int) -> None:
-        fps = step / (time.perf_counter() - self.started)
+        fps = self.fps(step)
         values = self.metrics.write(step, {"time/fps": fps})
         if self.bar.disable and time.perf_counter() - self.last_line >= LINE_EVERY:
             self.last_line = time.perf_counter()
@@ -127,8 +139,14 @@ class Run:
             reward = values.get("rollout/ep_rew_mean", float("nan"))
             print(f"step {step:>10,}  {success}return {reward:.2f}  {fps:,.0f} steps/s", flush=True)
 
+    def fps(self, step: int) -> float:
+        """Environment steps a second since the start, evaluations included."""
+        return step / (time.perf_counter() - self.started)
+
     def evaluate(self, step: int) -> dict[str, Any]:
-        """Greedy and sampled, on seeds of their own at every evaluation."""
+        """Greedy and sampled, on seeds of their own at every evaluation; the best so far is saved."""
+        if step == self.evaluated_at:  # training has just stopped here
+            return self.evaluation
         o, seed = self.options, streams(self.options.seed)["evaluation"] % 2**31 + step
         self.evaluation = {
             kind: evaluate(self.agent, o, o.eval_episodes, seed, greedy)
@@ -138,15 +156,17 @@ class Run:
             names = ("mean_reward", "success_rate", "mean_ep_length")
             found = {f"{tag}/{n}": self.evaluation[kind][n] for n in names}
             self.metrics.note({k: v for k, v in found.items() if v is not None})
-        self.metrics.write(step)
+        self.metrics.write(step, {"time/fps": self.fps(step)})
+        self.evaluated_at = step
+        if score(self.evaluation["greedy"]) > self.best:
+            self.best = score(self.evaluation["greedy"])
+            self.save(step, best=True)
         return self.evaluation
 
-    def save(self, step: int) -> None:
-        greedy = self.evaluation.get("greedy", {})
-        score = greedy.get("success_rate")
-        score = greedy.get("mean_reward", -1.0) if score is None else score
-        checkpoint.save(self.folder, self.agent, step, self.evaluation, best=score > self.best)
-        self.best = max(self.best, score)
+    def save(self, step: int, best: bool = False) -> None:
+        """A checkpoint, with the evaluation of these very parameters where there is one."""
+        evaluation = self.evaluation if step == self.evaluated_at else {}
+        checkpoint.save(self.folder, self.agent, self.options, step, evaluation, best)
 
     def finish(self, step: int, interrupted: bool) -> None:
         """The last evaluation, of the last parameters, and the last checkpoint."""
@@ -155,7 +175,8 @@ class Run:
             results = self.evaluate(step)
             (self.folder / "eval").mkdir(exist_ok=True)
             run_folder.write_json(self.folder / "eval" / "final.json", {"step": step, **results})
-        self.save(step)
+        if not checkpoint.is_saved(self.folder, step):
+            self.save(step)
         self.metrics.close()
         minutes = (time.perf_counter() - self.started) / 60
         print(f"{step:,} steps, {self.metrics.episodes:,} episodes in {minutes:.1f} minutes")
@@ -170,3 +191,9 @@ def print_results(results: dict[str, Any]) -> None:
         success = "" if r["success_rate"] is None else f"  success {r['success_rate']:.3f}"
         cues = "".join(f"  cue {cue}: {rate:.3f}" for cue, rate in r["success_by_cue"].items())
         print(f"{kind:>8}: return {r['mean_reward']:.3f}{success}{cues}  length {r['mean_ep_length']:.1f}")
+
+
+def score(result: dict[str, Any]) -> float:
+    """What `best` goes by: the success rate, or the mean reward where the environment does not tell success."""
+    rate = result["success_rate"]
+    return result["mean_reward"] if rate is None else rate

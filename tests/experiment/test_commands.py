@@ -1,6 +1,7 @@
 """The commands end to end: tiny runs through the real command line, and every kind of bad input."""
 
 import json
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -8,10 +9,13 @@ from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import experiment.training
+from agents.options import LearningOptions
 from experiment import checkpoint
 from experiment.build import build_agent, build_envs
 from experiment.cli import main
+from experiment.options import RunOptions
 from experiment.run_folder import read_options
+from memory.options import MemoryOptions
 
 TINY = "--num-envs 4 --eval-episodes 4 --chunk-steps 16".split()
 
@@ -41,6 +45,7 @@ def weights(folder):
         ("Reinstate/TMazePassive-v0", 4, ["--recalculation", "refresh"]),
         ("Reinstate/TMazeActive-v0", 4, ["--agent", "lstm"]),
         ("CartPole-v1", None, ["--agent", "none"]),
+        ("CartPole-v1", None, []),
         ("MiniGrid-MemoryS7-v0", None, ["--write-rule", "every_k", "--eviction", "least_read"]),
     ],
 )
@@ -58,7 +63,7 @@ def test_train_and_evaluate(tmp_path, capsys, env, length, flags):
 
 def test_evaluation_is_reproducible_and_its_seed_matters(tmp_path, capsys):
     run = tmp_path / "run"
-    train(run, "--agent", "none")
+    train(run, "--agent", "none", env="CartPole-v1", length=None)  # its lengths tell episodes apart
     capsys.readouterr()
     lines = []
     for seed in ("3", "3", "4"):
@@ -101,7 +106,7 @@ def test_tensorboard_tags(tmp_path):
     events.Reload()
     tags = set(events.Tags()["scalars"])
     for tag in (
-        "rollout/ep_rew_mean rollout/ep_len_mean rollout/success_rate train/policy_loss train/value_loss "
+        "time/fps rollout/ep_rew_mean rollout/ep_len_mean rollout/success_rate train/policy_loss train/value_loss "
         "train/entropy train/approx_kl train/clip_fraction train/explained_variance train/learning_rate "
         "train/grad_norm eval/mean_reward eval/success_rate eval/mean_ep_length eval_sampled/success_rate "
         "memory/slots_used memory/writes_per_step memory/read_entropy memory/read_age memory/bytes_per_step "
@@ -142,7 +147,10 @@ BAD = {
     "negative": (["--seed", "-1"], "--seed"),
     "zero": (["--num-envs", "0"], "--num-envs"),
     "share": (["--gamma", "1.5"], "--gamma"),
-    "device": (["--device", "tpu"], "--device"),
+    "device": (["--device", "cuda"], "--device"),
+    "not a number": (["--learning-rate", "nan"], "--learning-rate"),
+    "no clipping": (["--max-grad-norm", "0"], "--max-grad-norm"),
+    "negative entropy": (["--ent-coef", "-0.1"], "--ent-coef"),
     "actions": (["--env", "Pendulum-v1"], "Discrete"),
     "observations": (["--env", "Reinstate/GridTMazePassive-v0", "--env-kwargs", "observation=pixels"], "not supported"),
 }
@@ -175,7 +183,7 @@ def test_damaged_weights_and_missing_checkpoints_are_told(tmp_path, capsys):
     run = tmp_path / "run"
     train(run, "--agent", "none")
     assert main(["evaluate", str(run), "--checkpoint", "step_7"]) == 2
-    assert "there is: step_000000000320" in capsys.readouterr().err
+    assert "there is: step_000000320" in capsys.readouterr().err
     (found,) = (run / "checkpoints").glob("step_*/weights.safetensors")
     data = bytearray(found.read_bytes())
     data[-1] ^= 1
@@ -184,7 +192,9 @@ def test_damaged_weights_and_missing_checkpoints_are_told(tmp_path, capsys):
     assert "checksum" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("flags", [["--no-such-flag", "1"], ["--recalculation", "exact"], ["--agent", "transformer"]])
+@pytest.mark.parametrize(
+    "flags", [["--no-such-flag", "1"], ["--recalculation", "exact"], ["--agent", "transformer"], ["--device", "tpu"]]
+)
 def test_what_the_parser_refuses_exits_2(flags):
     with pytest.raises(SystemExit) as stop:
         main(["train", *flags])
@@ -201,5 +211,106 @@ def test_a_failing_writer_leaves_the_last_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(checkpoint, "write_json", fail)
     with pytest.raises(OSError, match="disk full"):
-        checkpoint.save(run, agent, 999, {}, best=True)
+        checkpoint.save(run, agent, read_options(run), 999, {}, best=True)
     assert loaded(run)[1] == 320
+    assert (run / "checkpoints" / "best").read_text() == "step_000000320\n"
+
+
+def test_saving_a_step_again_replaces_it_whole_or_not_at_all(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train(run, "--agent", "none")
+    agent, options = loaded(run)[0], read_options(run)
+    monkeypatch.setattr(checkpoint, "write_json", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        checkpoint.save(run, agent, options, 320, {}, best=True)
+    assert loaded(run)[1] == 320
+    monkeypatch.undo()
+    with torch.no_grad():
+        next(agent.parameters()).fill_(7.0)
+    checkpoint.save(run, agent, options, 320, {}, best=True)
+    again, _ = loaded(run)
+    assert (next(again.parameters()) == 7.0).all()
+    assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best", "latest", "step_000000320"]
+
+
+def test_a_manifest_tells_all_that_made_the_weights(tmp_path):
+    run = tmp_path / "run"
+    train(run)
+    manifest = json.loads((run / "checkpoints" / "step_000000320" / "manifest.json").read_text())
+    assert RunOptions.from_json(manifest["config"]) == read_options(run)
+    assert manifest["step"] == 320 and manifest["evaluation"]["greedy"]["episodes"] == 4
+    assert manifest["versions"]["torch"] == version("torch")
+
+
+def test_the_best_checkpoint_is_that_of_the_best_evaluation(tmp_path, monkeypatch):
+    scores = iter([-9.0, -5.0, -7.0, -8.0])
+
+    def scripted(agent, options, episodes, seed, greedy):
+        reward = next(scores) if greedy else 0.0
+        return {"episodes": 4, "mean_reward": reward, "mean_ep_length": 1.0, "success_rate": None, "success_by_cue": {}}
+
+    monkeypatch.setattr(experiment.training, "evaluate", scripted)
+    run = tmp_path / "run"
+    train(run, "--agent", "none", "--eval-every", "64", steps=256)
+    assert (run / "checkpoints" / "best").read_text() == "step_000000128\n"
+    assert (run / "checkpoints" / "latest").read_text() == "step_000000256\n"
+
+
+@pytest.mark.parametrize(("rates", "stops_at"), [({"0": 1.0, "1": 0.9}, 512), ({"0": 0.97, "1": 0.96}, 64)])
+def test_training_stops_when_every_cue_succeeds(tmp_path, monkeypatch, rates, stops_at):
+    calls = []
+
+    def scripted(agent, options, episodes, seed, greedy):
+        calls.append(greedy)
+        mean = sum(rates.values()) / 2
+        return {"mean_reward": 0.0, "mean_ep_length": 1.0, "success_rate": mean, "success_by_cue": rates}
+
+    monkeypatch.setattr(experiment.training, "evaluate", scripted)
+    run = tmp_path / "run"
+    train(run, "--agent", "none", "--stop-at-success", "0.95", "--eval-every", "64", steps=512)
+    assert (run / "checkpoints" / "latest").read_text() == f"step_{stops_at:09d}\n"
+    assert len(calls) == 2 * stops_at // 64  # the evaluation that stopped training is also the final one
+
+
+def test_a_gradient_that_is_not_finite_is_told_and_saved_before(tmp_path, monkeypatch, capsys):
+    def broken(*_):
+        raise FloatingPointError("the gradient is not finite")
+
+    monkeypatch.setattr(experiment.training, "update", broken)
+    assert train(tmp_path / "run", "--agent", "none") == 1
+    assert "error: the gradient is not finite" in capsys.readouterr().err
+    assert loaded(tmp_path / "run")[1] == 64
+
+
+def test_checkpoints_of_another_format_or_outside_the_run_are_refused(tmp_path, capsys):
+    run = tmp_path / "run"
+    train(run, "--agent", "none")
+    assert main(["evaluate", str(run), "--checkpoint", "../checkpoints/step_000000320"]) == 2
+    assert "no checkpoint" in capsys.readouterr().err
+    path = run / "checkpoints" / "step_000000320" / "manifest.json"
+    path.write_text(path.read_text().replace('"format": 1', '"format": 99'))
+    assert main(["evaluate", str(run)]) == 2
+    assert "format 99" in capsys.readouterr().err
+
+
+def test_a_run_folder_that_cannot_be_made(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["train", "--run-dir", str(tmp_path / "file" / "run")]) == 2
+    assert "--run-dir" in capsys.readouterr().err
+
+
+def test_options_survive_the_config_file():
+    options = RunOptions(
+        env_kwargs=("length=9",),
+        stop_at_success=0.5,
+        memory=MemoryOptions(slots=3),
+        learning=LearningOptions(gamma=0.7),
+    )
+    assert RunOptions.from_json(json.loads(json.dumps(options.to_json()))) == options
+
+
+def test_no_arguments_print_the_help(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 0
+    assert "train" in capsys.readouterr().out
