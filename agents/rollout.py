@@ -97,10 +97,12 @@ def _value_of_final(agent: Any, c: Collector, info: dict, action: Tensor, reward
 
 def _episode_ends(c: Collector, done: np.ndarray, info: dict) -> list[EpisodeEnd]:
     final = info.get("final_info", {})
+    # Environments that tell only sometimes leave the others' entries at a default: the mask says which are theirs.
+    told = {key: final.get(f"_{key}", done) for key in ("is_success", "cue") if key in final}
     ends = []
     for b in np.flatnonzero(done):
-        success = bool(final["is_success"][b]) if "is_success" in final else None
-        cue = int(final["cue"][b]) if "cue" in final else None
+        success = bool(final["is_success"][b]) if "is_success" in told and told["is_success"][b] else None
+        cue = int(final["cue"][b]) if "cue" in told and told["cue"][b] else None
         ends.append(EpisodeEnd(float(c.returns[b]), int(c.lengths[b]), success, cue, int(b), c.steps_done))
     c.returns[done] = 0.0
     c.lengths[done] = 0

@@ -73,11 +73,17 @@ def is_saved(run: Path, step: int) -> bool:
 
 def publish(staged: Path, place: Path) -> None:
     """Renames `staged` to `place`; what stood there goes only once its successor is in place."""
-    aside = place.with_name(place.name + ".old")
-    if place.exists():  # a folder cannot be renamed onto one that is not empty
-        shutil.rmtree(aside, ignore_errors=True)
-        os.replace(place, aside)
-    os.replace(staged, place)
+    if not place.exists():
+        os.replace(staged, place)
+        return
+    aside = place.with_name(place.name + ".old")  # a folder cannot be renamed onto one that is not empty
+    shutil.rmtree(aside, ignore_errors=True)
+    os.replace(place, aside)
+    try:
+        os.replace(staged, place)
+    except BaseException:
+        os.replace(aside, place)
+        raise
     shutil.rmtree(aside, ignore_errors=True)
 
 

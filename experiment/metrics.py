@@ -33,7 +33,7 @@ class Metrics:
         self.started = time.perf_counter()
         plain = {k: v if isinstance(v, (int, float, str, bool)) else str(v) for k, v in options.items()}
         for summary in hparams(plain, {"eval/success_rate": 0.0}):
-            self.writer.file_writer.add_summary(summary)
+            self.writer._get_file_writer().add_summary(summary)
 
     def note(self, values: dict[str, float]) -> None:
         """Keeps values for the next write; what is not finite is left out."""

@@ -84,8 +84,8 @@ def announce(options: RunOptions, folder: Path, agent: Any) -> None:
         total = size * options.memory.slots * options.num_envs
         ring = agent.codec.ring.frames
         print(
-            f"recalculation {options.memory.recalculation}; a slot takes {size} bytes, the memory {total / 1e6:.1f} MB, "
-            f"the codec's ring of frames {ring.numel() * ring.element_size() / 1e6:.1f} MB"
+            f"recalculation {options.memory.recalculation}; a slot takes {size} bytes, "
+            f"the memory {total / 1e6:.1f} MB, the codec's ring of frames {ring.nbytes / 1e6:.1f} MB"
         )
     print(f"run folder {folder}")
     print(f"watch it: tensorboard --logdir {folder}")

@@ -233,6 +233,22 @@ def test_saving_a_step_again_replaces_it_whole_or_not_at_all(tmp_path, monkeypat
     assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best", "latest", "step_000000320"]
 
 
+def test_a_rename_that_fails_brings_the_earlier_checkpoint_back(tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    train(run, "--agent", "none")
+    (agent, _), options, rename = loaded(run), read_options(run), checkpoint.os.replace
+
+    def fail(source, target):
+        if str(source).endswith(".partial") and target.name.startswith("step_"):
+            raise OSError("disk full")
+        rename(source, target)
+
+    monkeypatch.setattr(checkpoint.os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        checkpoint.save(run, agent, options, 320, {}, best=True)
+    assert loaded(run)[1] == 320
+
+
 def test_a_manifest_tells_all_that_made_the_weights(tmp_path):
     run = tmp_path / "run"
     train(run)
