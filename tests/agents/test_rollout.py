@@ -60,7 +60,8 @@ def test_boundary_table():
     following = collect(envs, agent, c, 1)  # the next chunk goes on where this one ended
     assert following.inputs.observation.tolist() == [[[0, 2, 0], [1, 1, 1]]]
     assert following.inputs.is_first.int().tolist() == [[1, 0]]
-    assert [e.success for e in collect(envs, agent, c, 1).episodes] == [None]  # environment 0's third does not tell
+    ends = collect(envs, agent, c, 1).episodes
+    assert [(e.env, e.success) for e in ends] == [(0, None), (1, False)]  # environment 0's third does not tell
 
 
 def memory_agent(**options):
