@@ -15,6 +15,13 @@ from agents.memory_agent import STATE_WIDTH
 from agents.replay import Replay, all_steps
 
 
+def decide(logits: Tensor, value: Tensor, log_scale: Tensor, generator: torch.Generator | None) -> Decision:
+    """The decision of an agent without slots: nothing is written, and every step is computed anew."""
+    action, log_prob = choose(logits, generator)
+    nowhere = torch.zeros_like(action, dtype=torch.bool)
+    return Decision(action, log_prob, value, log_scale.exp(), novel=nowhere, changed=~nowhere)
+
+
 class MemorylessAgent(nn.Module):
     """Sees the current observation, the previous action and the previous reward; keeps no state."""
 
@@ -30,18 +37,8 @@ class MemorylessAgent(nn.Module):
     def act(
         self, inputs: Inputs, state: Tensor, generator: torch.Generator | None, record: object = None
     ) -> tuple[Decision, Tensor]:
-        logits, value, log_scale = self.heads(
-            self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward)
-        )
-        action, log_prob = choose(logits, generator)
-        return Decision(
-            action,
-            log_prob,
-            value,
-            log_scale.exp(),
-            torch.zeros_like(inputs.is_first),
-            torch.ones_like(inputs.is_first),
-        ), state
+        features = self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward)
+        return decide(*self.heads(features), generator), state
 
     def begin_chunk(self, state: Tensor, steps: int) -> None:
         return None
@@ -75,16 +72,7 @@ class LSTMAgent(nn.Module):
     ) -> tuple[Decision, Tensor]:
         x = self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward)
         state = self._advance(x, state, inputs.is_first)
-        logits, value, log_scale = self.heads(state[:, 0])
-        action, log_prob = choose(logits, generator)
-        return Decision(
-            action,
-            log_prob,
-            value,
-            log_scale.exp(),
-            torch.zeros_like(inputs.is_first),
-            torch.ones_like(inputs.is_first),
-        ), state
+        return decide(*self.heads(state[:, 0]), generator), state
 
     def _advance(self, x: Tensor, state: Tensor, is_first: Tensor) -> Tensor:
         state = torch.where(is_first[:, None, None], 0.0, state)  # fresh memory before the forward pass

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from memory.codec import Codec
 from memory.store import MemoryState
 
+VERSION_MIX = 1_000_003  # keeps equal codes of different versions apart
 ENCODER_CHUNK = 256  # images per forward pass of an encoder: larger ones fall out of the cache
 
 Embed = Callable[[Tensor], Tensor]  # f: observations [n, ...] -> embeddings [n, D]
@@ -92,7 +93,9 @@ def recalculate(
     """
     if mode in ("truncated", "none", "refresh"):
         return Recalculated(0, 0.0, 0.0)
-    index = largest(gradient, eligible(memory, codec, min_fidelity), k)
+    # The oracle reads true observations: what the codec cannot reinstate is no limit to it.
+    candidates = memory.written if mode == "oracle" else eligible(memory, codec, min_fidelity)
+    index = largest(gradient, candidates, k)
     if len(index) == 0:
         return Recalculated(0, 0.0, 0.0)
     gradients, stored = gradient.flatten(0, 1)[index], memory.embedding.flatten(0, 1)[index]  # [K, D]
@@ -127,9 +130,6 @@ def reembedded(memory: MemoryState, codec: Codec, embed: Embed, min_fidelity: fl
     observations = reinstate(memory, codec, representative)
     fresh = torch.cat([embed(part) for part in observations.split(ENCODER_CHUNK)])
     return stored.index_copy(0, index, fresh[inverse]).view_as(memory.embedding)
-
-
-VERSION_MIX = 1_000_003  # keeps equal codes of different versions apart
 
 
 def cosine_with_oracle(

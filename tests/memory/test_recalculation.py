@@ -135,6 +135,15 @@ def test_unfaithful_and_unwritten_slots_are_left_out(setting):
     assert report.slots == int(mask.sum()) and 0 < report.share < 1
 
 
+def test_the_oracle_is_not_limited_by_the_codec(setting):
+    embed, memory, gradient = setting
+    expected = through_true_observations(embed, memory, gradient)
+    memory.fidelity[:] = 0.0
+    ours, report = sent("oracle", embed, memory, gradient)
+    torch.testing.assert_close(ours, expected)
+    assert report.slots == int(memory.written.sum())
+
+
 def test_cosine_with_the_oracle(setting):
     embed, memory, gradient = setting
     assert cosine_with_oracle(memory, gradient, ExactCodec(), embed, 100, 1.0) == pytest.approx(1.0, abs=1e-5)
