@@ -119,6 +119,18 @@ def test_credit_crosses_chunks_exactly_where_it_should(mode):
     assert (embedding_gradient(mode) > 0) == (mode in ("direct", "target", "refresh", "oracle"))
 
 
+@pytest.mark.parametrize("mode", ["truncated", "none"])
+def test_within_a_chunk_credit_crosses_by_itself_and_for_none_not_at_all(mode):
+    agent = build(recalculation=mode)
+    vector, c, _ = learn(agent, 2)
+    chunk = collect(vector, agent, c, 16)
+    assert chunk.novel.any()
+    o = LearningOptions(epochs=1)
+    update(agent, chunk, build_learner(agent, o, torch.Generator().manual_seed(0)), o, 0.0, 0.0)
+    reached = any(p.grad is not None and p.grad.any() for p in agent.embed.parameters())
+    assert reached == (mode == "truncated")
+
+
 def tensors_in(thing, seen=None, path=""):
     """Every tensor reachable from an object: attributes, items, containers."""
     seen = set() if seen is None else seen
