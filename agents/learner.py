@@ -75,11 +75,11 @@ def update(
 
     log: dict[str, float] = {}
     for epoch in range(options.epochs):
-        replay = agent.replay(chunk, options.states_per_env, learner.generator)
+        replay = agent.replay(chunk, options.max_states, learner.generator)
         weight = share_between(replay.weight, chunk.novel, options.novel_share)  # [T, B]
         log_prob = torch.log_softmax(replay.logits, dim=-1).gather(2, chunk.action[..., None]).squeeze(2)
         policy = clipped_policy_loss(log_prob, chunk.log_prob, scaled, options.clip_coef)
-        critic = value_loss(replay.value, target)
+        critic = value_loss(replay.value, target) / deviation  # in the policy loss's unit, whatever the rewards'
         scale = value_loss(replay.log_scale, (advantage.abs() + SMALLEST_SCALE).log())
         spread = entropy(replay.logits)
         loss = (weight * (policy + options.vf_coef * critic + SCALE_COEF * scale - temperature * spread)).sum()

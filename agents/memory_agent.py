@@ -1,7 +1,7 @@
 """The agent with an episodic memory.
 
-Letters: B environments, T steps of a chunk, N slots, R = N + T rows of a chunk's slot table, P sampled steps of
-each environment, D embedding width, A actions.
+Letters: B environments, T steps of a chunk, N slots, R rows of a chunk's slot table, n states, D embedding width,
+A actions.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from memory.autoencoders import TileAutoencoder, VectorAutoencoder
 from memory.codec import Codec
 from memory.frame_ring import FrameRing, hash_rows
 from memory.options import MemoryOptions
-from memory.read import MemoryRead
+from memory.read import MemoryRead, places_in_use
 from memory.recalculation import reembedded
 from memory.store import MemoryState, empty, slot_to_write, start_step, write
-from memory.timeline import Timeline
+from memory.timeline import EMPTY, Timeline
 from memory.write_rules import should_write
 
 STATE_WIDTH = 64
@@ -124,7 +124,7 @@ class MemoryAgent(nn.Module):
         """
         start_step(state.memory, inputs.is_first)
         if record is not None and bool(inputs.is_first.any()):
-            record[0].record_reset(record[1], inputs.is_first.nonzero()[:, 0])
+            record[0].record_reset(inputs.is_first.nonzero()[:, 0])
         changed = self._changed(inputs, state)  # [n] indices
         novel, anew = torch.zeros_like(inputs.is_first), torch.zeros_like(inputs.is_first)
         anew[changed] = True
@@ -132,6 +132,8 @@ class MemoryAgent(nn.Module):
             written = self._write(inputs.observation, changed, state.memory, record)
             novel[written] = True
             self._read_and_decide(inputs, changed, state)
+        if record is not None:
+            record[0].end_step(record[1])
         state.memory.read_weight += state.attention
         state.seen, state.stale = inputs, False
         action, log_prob = choose(state.logits, generator)
@@ -167,8 +169,7 @@ class MemoryAgent(nn.Module):
         index, frames, codes, hashes = index[mask], frames[mask], codes[mask], hashes[mask]
         slot = slot_to_write(memory, index, o.eviction)
         if record is not None:
-            timeline, t = record
-            timeline.record_write(t, index, slot, memory.written[index, slot])
+            record[0].record_write(index, slot)
         write(
             memory,
             index,
@@ -184,13 +185,15 @@ class MemoryAgent(nn.Module):
 
     def _read_and_decide(self, inputs: Inputs, index: Tensor, state: MemoryAgentState) -> None:
         rows = inputs.rows(index)
-        features = self.encode_state(rows.observation, rows.prev_action, rows.prev_reward)[:, None]  # [n, 1, S]
-        memory = state.memory
-        place = torch.arange(memory.num_slots).expand(len(index), -1)
-        read, weights = self.read(features, memory.embedding[index], place, memory.written[index][:, None])
-        logits, value, log_scale = self.heads(torch.cat([features, read], dim=-1)[:, 0])
+        features = self.encode_state(rows.observation, rows.prev_action, rows.prev_reward)  # [n, S]
+        visible = state.memory.written[index]
+        used = places_in_use(visible)
+        slots = state.memory.embedding[:, :used][index]
+        read, weights = self.read(features, slots, visible[:, :used])
+        logits, value, log_scale = self.heads(torch.cat([features, read], dim=-1))
         state.logits[index], state.value[index], state.scale[index] = logits, value, log_scale.exp()
-        state.attention[index] = weights.mean(dim=2)[:, 0]
+        state.attention[index, :used] = weights.mean(dim=1)
+        state.attention[index, used:] = 0.0
 
     def begin_chunk(self, state: MemoryAgentState, steps: int) -> ChunkStart:
         """Called before a chunk's first step: parameters have changed. Remembers the slots as they stand."""
@@ -204,19 +207,19 @@ class MemoryAgent(nn.Module):
     def replay(self, chunk: Chunk, max_states: int, generator: torch.Generator) -> Replay:
         """Runs the distinct states of a chunk again, under today's parameters, on the graph."""
         start: ChunkStart = chunk.start
-        older = self._older_slots(start.memory)
-        slots = torch.cat([older, self._slots_of_chunk(chunk)], dim=1)  # [B, R, D]
-        picked = pick_states(chunk.changed, max_states, generator)  # [B, P]
-        visible = start.timeline.visible(picked)  # [B, P, R]
-        B, P = picked.shape
-        env, i = torch.arange(B)[:, None], chunk.inputs
+        older = self._older_slots(start.memory)  # [B, N, D]
+        table = torch.cat([older.flatten(0, 1), self._slots_of_chunk(chunk)])  # [R, D]
+        picked = pick_states(chunk.changed, max_states, generator)  # [n]
+        rows = start.timeline.rows.flatten(0, 1)[picked]  # [n, N] rows of the table
+        used = places_in_use(rows != EMPTY)
+        rows = rows[:, :used]
+        slots = table.index_select(0, rows.clamp(min=0).flatten()).view(*rows.shape, -1)  # [n, used, D]
+        i = chunk.inputs
         features = self.encode_state(
-            i.observation[picked, env].flatten(0, 1),
-            i.prev_action[picked, env].flatten(),
-            i.prev_reward[picked, env].flatten(),
-        ).view(B, P, -1)
-        read, _ = self.read(features, slots, start.timeline.place, visible)
-        outcome = self.heads(torch.cat([features, read], dim=-1))  # [B, P, A], [B, P], [B, P]
+            i.observation.flatten(0, 1)[picked], i.prev_action.flatten()[picked], i.prev_reward.flatten()[picked]
+        )
+        read, _ = self.read(features, slots, rows != EMPTY)
+        outcome = self.heads(torch.cat([features, read], dim=-1))  # [n, A], [n], [n]
         return Replay(*spread(chunk.changed, picked, *outcome), older if older.is_leaf else None)
 
     def _older_slots(self, memory: MemoryState) -> Tensor:
@@ -226,10 +229,6 @@ class MemoryAgent(nn.Module):
         return memory.embedding.detach().clone().requires_grad_()
 
     def _slots_of_chunk(self, chunk: Chunk) -> Tensor:
-        """Slots written in the chunk, at the row of their step [B, T, D]: on the graph, except for `none`."""
-        t, env = chunk.novel.nonzero(as_tuple=True)
-        fresh = encode_distinct(self.embed, chunk.inputs.observation[t, env])
-        if self.options.recalculation == "none":
-            fresh = fresh.detach()
-        table = fresh.new_zeros(chunk.num_envs, chunk.steps, fresh.shape[1])
-        return table.index_put((env, t), fresh)
+        """Slots written in the chunk [writes, D], in the order of writing: on the graph, except for `none`."""
+        fresh = encode_distinct(self.embed, chunk.inputs.observation[chunk.novel])
+        return fresh.detach() if self.options.recalculation == "none" else fresh

@@ -1,6 +1,6 @@
 """Running a chunk again under today's parameters: what an agent gives the losses.
 
-Letters: B environments, T steps of a chunk, P states of each environment, A actions.
+Letters: B environments, T steps of a chunk, n states, A actions.
 """
 
 from __future__ import annotations
@@ -32,35 +32,34 @@ def all_steps(chunk: Chunk, logits: Tensor, value: Tensor, log_scale: Tensor) ->
 
 
 def pick_states(changed: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Steps [B, P] at which environments were in a new state: all of them, or `most` chosen at random.
-
-    Where an environment has fewer than P, the rest are steps at which nothing changed.
+    """Flat indices t * B + b [n] of the steps at which environments were in a new state: all, or `most` at random.
 
     Args:
         changed: [T, B] bool.
     """
-    count = int(changed.sum(dim=0).max().clamp(max=most))
-    noise = torch.rand(changed.shape, generator=generator)
-    return torch.where(changed, 1.0 + noise, noise).topk(count, dim=0).indices.T
+    states = changed.flatten().nonzero()[:, 0]
+    if len(states) <= most:
+        return states
+    chosen = torch.randperm(len(states), generator=generator)[:most]
+    return states[chosen.sort().values]
 
 
 def spread(changed: Tensor, picked: Tensor, *outcomes: Tensor) -> tuple[Tensor, ...]:
     """Gives every step the outcome of the state it was in: that of the last step at which something changed.
 
     Args:
-        changed: [T, B] bool.
-        picked: [B, P] steps whose outcome was computed.
-        outcomes: tensors [B, P, ...].
+        changed: [T, B] bool, true throughout the first step.
+        picked: [n] flat indices t * B + b of the steps whose outcome was computed.
+        outcomes: tensors [n, ...].
 
     Returns:
         Each outcome as [T, B, ...], and the weight [T, B], equal over all steps whose state was picked.
     """
     T, B = changed.shape
     times = torch.arange(T)[:, None]
-    state = torch.where(changed, times, -1).cummax(dim=0).values  # [T, B] step that set the state
-    place = torch.full((B, T), -1).scatter_(1, picked, torch.arange(picked.shape[1]).expand(B, -1))
-    place = place.gather(1, state.T).T  # [T, B] column of `picked`, -1 where it was left out
-    env = torch.arange(B).expand(T, -1)
-    weight = (place >= 0).float()
-    place = place.clamp(min=0)
-    return *(x[env, place] for x in outcomes), weight / weight.sum()
+    since = torch.where(changed, times, 0).cummax(dim=0).values  # [T, B] step that set the state
+    order = torch.full((T * B,), -1).index_put((picked,), torch.arange(len(picked)))
+    order = order[since * B + torch.arange(B)]  # [T, B] row of the outcome, -1 where the state was left out
+    weight = (order >= 0).float()
+    rows = order.clamp(min=0).flatten()
+    return *(x.index_select(0, rows).view(T, B, *x.shape[1:]) for x in outcomes), weight / weight.sum()

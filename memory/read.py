@@ -1,9 +1,9 @@
 """Reading: multi-head attention of the current state over the valid slots and a learnt null slot.
 
-Letters: B environments, P queries of one environment, S slots, H heads, D embedding width.
+Letters: n states that read, S places of the store, H heads, D embedding width.
 
 Keys and values are linear in the embedding, so their matrices fold into the query and the output
-(q (W_k m) = (W_k' q) m): nothing is projected per slot, nor gathered per sample, and a head costs D per slot.
+(q (W_k m) = (W_k' q) m): nothing is projected per slot, and a head costs D per slot.
 """
 
 from __future__ import annotations
@@ -21,30 +21,28 @@ def attend(
     """Masked attention over slots and the null slot.
 
     Args:
-        query: [B, P, H, D].
-        slots: [B, S, D]; what is not visible to any query may hold anything, NaN too.
-        address: [B, S, D], added to the slots where they serve as keys.
-        visible: [B, P, S] bool.
+        query: [n, H, D].
+        slots: [n, S, D]; what is not visible may hold anything, NaN too.
+        address: [S, D], added to the slots where they serve as keys.
+        visible: [n, S] bool.
         null_key, null_value: [H, D], always visible, so that an empty memory can be read.
 
     Returns:
-        What was read [B, P, H, D], and the weights of the slots [B, P, H, S] (the null slot has the rest).
+        What was read [n, H, D], and the weights of the slots [n, H, S] (the null slot has the rest).
     """
-    B, P, H, D = query.shape
-    slots = torch.where(visible.any(dim=1)[..., None], slots, 0.0)  # NaN times weight 0 would still be NaN
-    scores = torch.bmm(query.reshape(B, P * H, D), (slots + address).transpose(1, 2)).view(B, P, H, -1)
-    null_score = (query * null_key).sum(-1, keepdim=True)  # [B, P, H, 1]
-    scores = torch.cat([null_score, scores], dim=-1) * D**-0.5
+    slots = slots.masked_fill(~visible[..., None], 0.0)  # NaN times weight 0 would still be NaN
+    scores = torch.bmm(query, slots.transpose(1, 2)) + query @ address.T  # [n, H, S]
+    null_score = (query * null_key).sum(-1, keepdim=True)  # [n, H, 1]
+    scores = torch.cat([null_score, scores], dim=-1) * query.shape[-1] ** -0.5
     scores = SCORE_CAP * torch.tanh(scores / SCORE_CAP)
-    scores[..., 1:] = scores[..., 1:].masked_fill(~visible[:, :, None, :], -torch.inf)
-    weights = torch.softmax(scores, dim=-1)
+    hidden = torch.nn.functional.pad(~visible, (1, 0))[:, None]  # [n, 1, 1 + S], the null slot never
+    weights = torch.softmax(scores.masked_fill(hidden, -torch.inf), dim=-1)
     null_weight, slot_weights = weights[..., :1], weights[..., 1:]
-    read = torch.bmm(slot_weights.reshape(B, P * H, -1), slots).view(B, P, H, D)
-    return read + null_weight * null_value, slot_weights
+    return torch.bmm(slot_weights, slots) + null_weight * null_value, slot_weights
 
 
 class MemoryRead(nn.Module):
-    """The learnt part of a read: queries from states [B, P, S_width], what was read as [B, P, H * D] normalised.
+    """The learnt part of a read: queries from states [n, S_width], what was read as [n, H * D] normalised.
 
     Every place in the store has a learnt address, so that heads can tell slots apart before their content means
     anything: without it, an even attention over a dozen slots dilutes the one that matters, and the association
@@ -66,14 +64,21 @@ class MemoryRead(nn.Module):
     def read_width(self) -> int:
         return self.heads * self.width
 
-    def forward(self, state: Tensor, slots: Tensor, place: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns what was read [B, P, H * D] and the slots' weights [B, P, H, S].
+    def forward(self, state: Tensor, slots: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns what was read [n, H * D] and the slots' weights [n, H, S].
 
         Args:
-            state: [B, P, S_width].
-            slots: [B, S, D], and their places in the store [B, S].
-            visible: [B, P, S] bool.
+            state: [n, S_width].
+            slots: [n, S, D], the first S places of the store.
+            visible: [n, S] bool.
         """
-        query = self.query(state).view(*state.shape[:2], self.heads, self.width)
-        read, weights = attend(query, slots, self.address[place], visible, self.null_key, self.null_value)
-        return self.norm(read.flatten(2)), weights
+        query = self.query(state).view(-1, self.heads, self.width)
+        address = self.address[: slots.shape[1]]
+        read, weights = attend(query, slots, address, visible, self.null_key, self.null_value)
+        return self.norm(read.flatten(1)), weights
+
+
+def places_in_use(visible: Tensor) -> int:
+    """How many of the first places hold all that is visible [n, S]: the rest need not be looked at."""
+    used = visible.any(dim=0).nonzero()
+    return int(used[-1, 0]) + 1 if len(used) > 0 else 1

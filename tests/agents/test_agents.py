@@ -60,7 +60,7 @@ def test_rollout_equals_replay(agent):
     vector, c, _ = learn(agent, 6)
     vector, o = vector, LearningOptions()
     chunk = collect(vector, agent, c, 24)
-    replay = agent.replay(chunk, 24, torch.Generator().manual_seed(0))
+    replay = agent.replay(chunk, 24 * NUM_ENVS, torch.Generator().manual_seed(0))
     log_prob = torch.log_softmax(replay.logits, -1).gather(2, chunk.action[..., None])[..., 0]
     torch.testing.assert_close(log_prob, chunk.log_prob, atol=2e-5, rtol=1e-4)
     torch.testing.assert_close(replay.value, chunk.value, atol=2e-5, rtol=1e-4)
@@ -108,7 +108,8 @@ def embedding_gradient(mode):
         p.requires_grad_(True)
     chunk = collect(vector, agent, c, 2)
     chunk.novel[:] = False  # leaves only what is older than the chunk
-    chunk.start.timeline.written[:, agent.options.slots :] = 2**30
+    rows = chunk.start.timeline.rows
+    rows[rows >= NUM_ENVS * agent.options.slots] = -1
     o = LearningOptions(epochs=1, max_grad_norm=1e9)
     update(agent, chunk, build_learner(agent, o, torch.Generator().manual_seed(0)), o, 0.0, 0.0)
     return sum(float(p.grad.norm()) for p in agent.embed.parameters() if p.grad is not None)

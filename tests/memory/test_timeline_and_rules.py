@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory.store import bytes_per_slot, empty, slot_to_write, start_step, write
-from memory.timeline import NEVER, Timeline, visible_at
+from memory.timeline import EMPTY, Timeline
 from memory.write_rules import should_write
 
 
@@ -26,28 +26,29 @@ def put(memory, env, slot, step=0, code_hash=0, value=1.0):
     )
 
 
-def test_a_slot_is_visible_from_its_step_until_the_step_before_its_eviction():
-    written = torch.tensor([[-1, 0, 2, NEVER]])
-    evicted = torch.tensor([[2, NEVER, 3, NEVER]])
-    table = visible_at(written, evicted, torch.arange(4)[None])[0].int().tolist()
-    assert table == [[1, 1, 0, 0], [1, 1, 0, 0], [0, 1, 1, 0], [0, 1, 0, 0]]
+def test_a_slot_is_visible_from_its_own_step_until_its_place_is_taken_again():
+    """Two environments of two places; rows 0..3 are the slots before the chunk, 4.. its writes in order."""
+    timeline = Timeline.begin(torch.tensor([[True, False], [False, False]]), steps=4)
+    timeline.end_step(0)
+    timeline.record_write(torch.tensor([0, 1]), torch.tensor([1, 0]))
+    timeline.end_step(1)
+    timeline.record_write(torch.tensor([0]), torch.tensor([0]))  # place 0 was taken
+    timeline.end_step(2)
+    timeline.end_step(3)
+    assert timeline.rows[:, 0].tolist() == [[0, EMPTY], [0, 4], [6, 4], [6, 4]]
+    assert timeline.rows[:, 1].tolist() == [[EMPTY, EMPTY], [5, EMPTY], [5, EMPTY], [5, EMPTY]]
 
 
 def test_a_reset_hides_older_slots_from_its_own_step_on():
     timeline = Timeline.begin(torch.tensor([[True, False]]), steps=3)
-    timeline.record_write(0, torch.tensor([0]), torch.tensor([1]), torch.tensor([False]))
-    timeline.record_reset(1, torch.tensor([0]))  # the episode begins at step 1 and writes in the same step
-    timeline.record_write(1, torch.tensor([0]), torch.tensor([0]), torch.tensor([False]))
-    table = timeline.visible(torch.arange(3)[None])[0].int().tolist()
-    #        before    written at 0, 1, 2
-    assert table == [[1, 0, 1, 0, 0], [0, 0, 0, 1, 0], [0, 0, 0, 1, 0]]
-    assert timeline.place[0].tolist() == [0, 1, 1, 0, 0]
-
-
-def test_a_slot_that_is_taken_again_ends_at_that_step():
-    timeline = Timeline.begin(torch.tensor([[True]]), steps=2)
-    timeline.record_write(1, torch.tensor([0]), torch.tensor([0]), torch.tensor([True]))
-    assert timeline.visible(torch.tensor([[0, 1]]))[0].int().tolist() == [[1, 0, 0], [0, 0, 1]]
+    timeline.record_write(torch.tensor([0]), torch.tensor([1]))
+    timeline.end_step(0)
+    timeline.record_reset(torch.tensor([0]))  # the episode begins at step 1 and writes in the same step
+    timeline.record_write(torch.tensor([0]), torch.tensor([0]))
+    timeline.end_step(1)
+    timeline.record_reset(torch.tensor([0]))  # and again, without a write
+    timeline.end_step(2)
+    assert timeline.rows[:, 0].tolist() == [[0, 2], [3, EMPTY], [EMPTY, EMPTY]]
 
 
 @settings(max_examples=60, deadline=None)
@@ -57,17 +58,18 @@ def test_a_slot_that_is_taken_again_ends_at_that_step():
 )
 def test_the_timeline_agrees_with_a_store_kept_step_by_step(steps, before):
     store = {i: f"old{i}" for i, there in enumerate(before) if there}
+    names = {i: f"old{i}" for i in range(3)}
     timeline = Timeline.begin(torch.tensor([before]), len(steps))
     for t, (reset, slot) in enumerate(steps):
         if reset:
             store.clear()
-            timeline.record_reset(t, torch.tensor([0]))
+            timeline.record_reset(torch.tensor([0]))
         if slot is not None:
-            timeline.record_write(t, torch.tensor([0]), torch.tensor([slot]), torch.tensor([slot in store]))
-            store[slot] = f"new{t}"
-        rows = timeline.visible(torch.tensor([[t]]))[0, 0].nonzero()[:, 0].tolist()
-        names = {f"old{r}" if r < 3 else f"new{r - 3}" for r in rows}
-        assert names == set(store.values())
+            names[len(names)] = store[slot] = f"new{t}"
+            timeline.record_write(torch.tensor([0]), torch.tensor([slot]))
+        timeline.end_step(t)
+        rows = timeline.rows[t, 0].tolist()
+        assert {place: names[row] for place, row in enumerate(rows) if row != EMPTY} == store
 
 
 def test_start_step_empties_only_the_environments_whose_episode_begins():
