@@ -13,15 +13,8 @@ from torch import Tensor, nn
 from memory.autoencoders import orthogonal
 from memory.frame_ring import hash_rows
 
-GRID_CATEGORIES = (
-    11,
-    6,
-    4,
-)  # MiniGrid's object types, colours, states (a door's 3, or an agent's 4 directions)
+GRID_CATEGORIES = (11, 6, 4)  # MiniGrid's object types, colours, states (a door's 3, or an agent's 4 directions)
 HIDDEN = 64
-# Tile vectors start small: then gradients soon outgrow the random features. To tell the cue of a crowded room takes
-# about 2,000 labelled scenes; with a standard deviation of 1, 6,000 to 15,000 (benchmarks/recalculation/first_scenes.py).
-TILE_STD = 0.01
 
 
 @dataclass(frozen=True)
@@ -50,8 +43,11 @@ class TileEncoder(nn.Module):
         kinds = torch.tensor(GRID_CATEGORIES).prod()
         self.tile = nn.Embedding(int(kinds), 16)
         self.mlp = nn.Sequential(nn.Linear(height * breadth * 16, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, width))
-        nn.init.normal_(self.tile.weight, std=TILE_STD)
         orthogonal(self)
+
+    def start_small(self, std: float) -> None:
+        """Draws the tile vectors anew, with this standard deviation (1 otherwise)."""
+        nn.init.normal_(self.tile.weight, std=std)
 
     def forward(self, observation: Tensor) -> Tensor:
         kinds = (observation.long() * self.strides).sum(-1)  # [n, H, W]

@@ -25,6 +25,8 @@ from agents.options import LearningOptions
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
 SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
+# Gradients shrink a hundredfold once the corridor is learnt: a long memory of their squares would stop the steps.
+BETAS = (0.9, 0.99)
 SCALE_COEF = 0.05  # small: the scale's loss must not fill the gradient clip
 
 
@@ -42,7 +44,7 @@ def build_learner(agent: Any, options: LearningOptions, generator: torch.Generat
     embed = list(agent.embed.parameters()) if hasattr(agent, "embed") else []
     known = {id(p) for p in embed}
     others = [p for p in agent.parameters() if id(p) not in known]
-    optimizer = torch.optim.Adam([*embed, *others], lr=options.learning_rate, eps=1e-5, fused=True)
+    optimizer = torch.optim.Adam([*embed, *others], lr=options.learning_rate, betas=BETAS, eps=1e-5, fused=True)
     return Learner(optimizer, generator, embed, others)
 
 
@@ -108,9 +110,10 @@ def update(
             "train/learning_rate": lr,
             "train/grad_norm": norms[1],
             "train/grad_norm_embedding": norms[0],
-            "recalculation/slots": crossed.slots,
+            "recalculation/codes": crossed.codes,
             "recalculation/share": crossed.share,
             "recalculation/drift": crossed.drift,
+            "recalculation/gradient": crossed.gradient,
         }
     return log
 
@@ -126,11 +129,11 @@ def share_between(weight: Tensor, novel: Tensor, share: float) -> Tensor:
 def recalculate_older(agent: Any, chunk: Chunk, remembered: Tensor | None, log: dict | None) -> Recalculated:
     """Carries the gradients of slots older than the chunk on into the embedding network."""
     if remembered is None or remembered.grad is None:
-        return Recalculated(0, 0.0, 0.0)
+        return Recalculated()
     o, memory = agent.options, chunk.start.memory
     if log is not None and o.check_cosine:
         log["recalculation/cosine"] = cosine_with_oracle(
-            memory, remembered.grad, agent.codec, agent.embed, o.recalculated_slots, o.min_fidelity
+            memory, remembered.grad, agent.codec, agent.embed, o.recalculated_codes, o.min_fidelity
         )
     return recalculate(
         o.recalculation,
@@ -138,7 +141,7 @@ def recalculate_older(agent: Any, chunk: Chunk, remembered: Tensor | None, log: 
         remembered.grad,
         agent.codec,
         agent.embed,
-        o.recalculated_slots,
+        o.recalculated_codes,
         o.min_fidelity,
         o.target_step,
     )

@@ -12,7 +12,7 @@ class LearningOptions:
 
     chunk_steps: int = 32
     """T: steps of each environment between two updates; backpropagation never reaches further back."""
-    epochs: int = 2
+    epochs: int = 4
     """Passes over each chunk."""
     learning_rate: float = 1e-3
     """Adam's step size at the start."""

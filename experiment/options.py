@@ -52,7 +52,7 @@ class RunOptions:
     """memory: the episodic memory. lstm and none: the controls."""
     seed: int = 1
     """Seeds everything: parameters, actions, environments. Same seed, same machine: same parameters."""
-    total_timesteps: int = 6_000_000
+    total_timesteps: int = 4_000_000
     """Environment steps at which training ends."""
     num_envs: int = 256
     """B: environments stepped together."""
@@ -109,7 +109,7 @@ class RunOptions:
             "--embedding-width": m.embedding_width,
             "--heads": m.heads,
             "--write-every": m.write_every,
-            "--recalculated-slots": m.recalculated_slots,
+            "--recalculated-codes": m.recalculated_codes,
             "--code-bits": m.code_bits,
             "--codec-ring": m.codec_ring,
             "--codec-updates": m.codec_updates,

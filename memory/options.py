@@ -26,8 +26,8 @@ class MemoryOptions:
     """Which slot makes room when all are taken: the oldest, or the one that was read least."""
     recalculation: Recalculation = "direct"
     """How a gradient that reaches a slot of an earlier chunk goes on into the embedding network (docs/method.md)."""
-    recalculated_slots: int = 256
-    """K: at most this many slots, those with the largest gradients, are recalculated in an update."""
+    recalculated_codes: int = 1024
+    """K: at most this many distinct codes, those with the largest gradients, are recalculated in an update."""
     target_step: float = 1000.0
     """The step eta of --recalculation target: the stored embedding is moved by -eta times its gradient."""
     code_bits: int = 294

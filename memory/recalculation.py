@@ -10,8 +10,10 @@ embedding is recalculated, e = f(o'), and g is sent through this fresh forward p
     refresh    e takes the place of m in the forward pass, so autograd does the rest (`reembedded`)
     truncated, none    nothing
 
+Slots of equal codes have the same e, so their gradients are summed and f runs once for each distinct code: corridors
+and junctions look alike in all environments. The K distinct codes with the largest sums are recalculated.
 Slots written in the current chunk are on the graph already (except for `none`); all here is about older ones.
-Letters: B environments, N slots, D embedding width, K slots recalculated.
+Letters: B environments, N slots, D embedding width, S slots, K distinct codes.
 (Hansen 2017, arXiv 1701.03866, gives the idea; the approximations and the choice of slots are this project's own.)
 """
 
@@ -25,6 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory.codec import Codec
+from memory.frame_ring import hash_rows
 from memory.store import MemoryState
 
 VERSION_MIX = 1_000_003  # keeps equal codes of different versions apart
@@ -37,9 +40,21 @@ Embed = Callable[[Tensor], Tensor]  # f: observations [n, ...] -> embeddings [n,
 class Recalculated:
     """What one recalculation did, for the log."""
 
-    slots: int  # slots recalculated
-    share: float  # of the squared gradient norm over all slots, the part that went on
-    drift: float  # mean |e - m|
+    codes: int = 0  # distinct codes recalculated
+    share: float = 0.0  # of the squared norms of the sums over equal codes, the part that went on
+    drift: float = 0.0  # mean |e - m| over the codes
+    gradient: float = 0.0  # mean |g| over the codes; `target` adds |e - m| / eta to it, which must not drown it
+
+
+@dataclass
+class Reinstated:
+    """Distinct observations, and what is to be sent through f at each: sums over the slots that hold it."""
+
+    observation: Tensor  # [K, ...]
+    gradient: Tensor  # [K, D] sum of g
+    stored: Tensor  # [K, D] sum of m
+    count: Tensor  # [K, 1] how many slots
+    share: float  # as in `Recalculated`
 
 
 def eligible(memory: MemoryState, codec: Codec, min_fidelity: float) -> Tensor:
@@ -47,30 +62,66 @@ def eligible(memory: MemoryState, codec: Codec, min_fidelity: float) -> Tensor:
     return memory.written & (memory.fidelity >= min_fidelity) & codec.readable(memory.version)
 
 
-def largest(gradient: Tensor, candidates: Tensor, k: int) -> Tensor:
-    """Flat indices [<= K] of the slots with the largest gradient norms.
-
-    Args:
-        gradient: [B, N, D].
-        candidates: [B, N] bool; what is not a candidate never wins, whatever its row holds.
-    """
-    norms = torch.where(candidates, gradient.norm(dim=2), 0.0).flatten()
-    values, index = norms.topk(min(k, norms.numel()))
-    return index[values > 0]
-
-
 def reinstate(memory: MemoryState, codec: Codec, index: Tensor) -> Tensor:
-    """Observations [K, ...] decoded from the codes of the slots with flat indices [K]."""
+    """Observations [S, ...] decoded from the codes of the slots with flat indices [S]."""
     return codec.decode(memory.code.flatten(0, 1)[index], memory.version.flatten()[index])
 
 
-def gradient_to_send(mode: str, gradient: Tensor, recalculated: Tensor, stored: Tensor, eta: float) -> Tensor:
-    """dL/de as each approximation has it; all arguments [K, D]."""
+def distinct_codes(memory: MemoryState, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Groups the slots with flat indices [S] by code and version.
+
+    Returns:
+        The flat index of one slot of each group [G], and each slot's group [S].
+    """
+    return group_by(memory.code_hash.flatten()[index] * VERSION_MIX + memory.version.flatten()[index], index)
+
+
+def group_by(key: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """One element of `index` for each distinct key [G], and the group of each [S]."""
+    distinct, group = torch.unique(key, return_inverse=True)
+    return torch.empty_like(distinct).scatter_(0, group, index), group  # any of a group will do
+
+
+def gradient_to_send(mode: str, gradient: Tensor, recalculated: Tensor, stored: Tensor, count: Tensor, eta: float):
+    """dL/de [K, D] as each approximation has it, from sums over `count` [K, 1] slots of equal codes."""
     if mode in ("direct", "oracle"):
         return gradient
     if mode == "target":
-        return gradient + (recalculated.detach() - stored) / eta
+        return gradient + (count * recalculated.detach() - stored) / eta
     raise ValueError(f"{mode!r} sends no gradient to older slots")
+
+
+def gather(
+    mode: str, memory: MemoryState, gradient: Tensor, codec: Codec, k: int, min_fidelity: float
+) -> Reinstated | None:
+    """The at most `k` observations that are worth most; None where no gradient can be sent anywhere."""
+    # The oracle reads true observations: what the codec cannot reinstate is no limit to it.
+    may = memory.written if mode == "oracle" else eligible(memory, codec, min_fidelity)
+    gradient = torch.where(memory.written[..., None], gradient, 0.0).flatten(0, 1)
+    read = gradient.any(dim=1)
+    index = (may.flatten() & read).nonzero()[:, 0]  # [S]
+    if len(index) == 0:
+        return None
+    if mode == "oracle":
+        assert memory.observation is not None
+        true = memory.observation.flatten(0, 1)
+        slot, group = group_by(hash_rows(true[index]), index)
+    else:
+        slot, group = distinct_codes(memory, index)
+
+    def summed(x: Tensor) -> Tensor:
+        return x.new_zeros(len(slot), x.shape[1]).index_add_(0, group, x)
+
+    sums = summed(gradient[index])  # [G, D]
+    top = sums.norm(dim=1).topk(min(k, len(sums))).indices  # [K]
+    lost = gradient[~may.flatten()].square().sum()
+    return Reinstated(
+        true[slot[top]] if mode == "oracle" else reinstate(memory, codec, slot[top]),
+        sums[top],
+        summed(memory.embedding.flatten(0, 1)[index])[top],
+        summed(torch.ones(len(index), 1))[top],
+        float(sums[top].square().sum() / (sums.square().sum() + lost)),
+    )
 
 
 def recalculate(
@@ -89,29 +140,22 @@ def recalculate(
         memory: the slots as they stood when the chunk began.
         gradient: [B, N, D], dL/dm of each of them.
         embed: the embedding network f.
-        k: at most this many slots.
+        k: at most this many distinct codes.
     """
     if mode in ("truncated", "none", "refresh"):
-        return Recalculated(0, 0.0, 0.0)
-    # The oracle reads true observations: what the codec cannot reinstate is no limit to it.
-    candidates = memory.written if mode == "oracle" else eligible(memory, codec, min_fidelity)
-    index = largest(gradient, candidates, k)
-    if len(index) == 0:
-        return Recalculated(0, 0.0, 0.0)
-    gradients, stored = gradient.flatten(0, 1)[index], memory.embedding.flatten(0, 1)[index]  # [K, D]
-    if mode == "oracle":
-        assert memory.observation is not None
-        observations = memory.observation.flatten(0, 1)[index]
-    else:
-        observations = reinstate(memory, codec, index)
+        return Recalculated()
+    found = gather(mode, memory, gradient, codec, k, min_fidelity)
+    if found is None:
+        return Recalculated()
     drift = 0.0
-    for part in torch.arange(len(index)).split(ENCODER_CHUNK):
-        e = embed(observations[part])
-        torch.autograd.backward(e, gradient_to_send(mode, gradients[part], e, stored[part], eta))
-        drift += float((e.detach() - stored[part]).norm(dim=1).sum())
-    written = torch.where(memory.written[..., None], gradient, 0.0)
-    share = float(gradients.square().sum() / written.square().sum())
-    return Recalculated(len(index), share, drift / len(index))
+    for part in torch.arange(len(found.count)).split(ENCODER_CHUNK):
+        g, m, count = found.gradient[part], found.stored[part], found.count[part]
+        e = embed(found.observation[part])
+        torch.autograd.backward(e, gradient_to_send(mode, g, e, m, count, eta))
+        drift += float((e.detach() - m / count).norm(dim=1).sum())
+    K = len(found.count)
+    size = float((found.gradient / found.count).norm(dim=1).mean())
+    return Recalculated(K, found.share, drift / K, size)
 
 
 def reembedded(memory: MemoryState, codec: Codec, embed: Embed, min_fidelity: float) -> Tensor:
@@ -124,12 +168,9 @@ def reembedded(memory: MemoryState, codec: Codec, embed: Embed, min_fidelity: fl
     stored = memory.embedding.flatten(0, 1)
     if len(index) == 0:
         return memory.embedding
-    key = memory.code_hash.flatten()[index] * VERSION_MIX + memory.version.flatten()[index]
-    distinct, inverse = torch.unique(key, return_inverse=True)
-    representative = torch.empty_like(distinct).scatter_(0, inverse, index)  # any slot of that code will do
-    observations = reinstate(memory, codec, representative)
-    fresh = torch.cat([embed(part) for part in observations.split(ENCODER_CHUNK)])
-    return stored.index_copy(0, index, fresh[inverse]).view_as(memory.embedding)
+    slot, group = distinct_codes(memory, index)
+    fresh = torch.cat([embed(part) for part in reinstate(memory, codec, slot).split(ENCODER_CHUNK)])
+    return stored.index_copy(0, index, fresh.index_select(0, group)).view_as(memory.embedding)
 
 
 def cosine_with_oracle(
@@ -137,25 +178,21 @@ def cosine_with_oracle(
 ) -> float:
     """Cosine between the parameter gradients that `direct` sends through codes and through true observations.
 
-    The oracle here is given every slot with a gradient, faithful or not, at most 16 K of them: what the codec
-    cannot reinstate, or K leaves out, counts against the cosine. Leaves `.grad` alone. NaN if nothing arrived.
+    The oracle here is given every slot with a gradient, faithful or not: what the codec cannot reinstate, or K leaves
+    out, counts against the cosine. Leaves `.grad` alone. NaN if nothing arrived.
     """
-    assert memory.observation is not None
-    sent = largest(gradient, eligible(memory, codec, min_fidelity), k)
-    every = largest(gradient, memory.written, 16 * k)
-    if len(every) == 0:
-        return float("nan")
     parameters = list(embed.parameters())
-    flat = gradient.flatten(0, 1)
 
-    def through(observations: Tensor, index: Tensor) -> Tensor:
-        if len(index) == 0:
+    def through(found: Reinstated | None) -> Tensor:
+        if found is None:
             return torch.zeros(sum(p.numel() for p in parameters))
-        return _concatenate(torch.autograd.grad(embed(observations), parameters, flat[index]))
+        return _concatenate(torch.autograd.grad(embed(found.observation), parameters, found.gradient))
 
-    ours = through(reinstate(memory, codec, sent), sent)
-    exact = through(memory.observation.flatten(0, 1)[every], every)
-    return float(F.cosine_similarity(ours, exact, dim=0))
+    exact = gather("oracle", memory, gradient, codec, memory.written.numel(), min_fidelity)
+    if exact is None:
+        return float("nan")
+    ours = gather("direct", memory, gradient, codec, k, min_fidelity)
+    return float(F.cosine_similarity(through(ours), through(exact), dim=0))
 
 
 def _concatenate(gradients: Iterable[Tensor]) -> Tensor:

@@ -3,7 +3,7 @@
 The supervised counterpart of what the agent must learn: network f and a small head tell the cue of a crowded room from
 its first view, each scene shown once, with the agent's optimiser and about as many scenes in an update as a chunk
 has decisions at the junction. It measures what the initial size of the tile vectors does (`TILE_STD` in
-agents/encoders.py): the number of scenes until 97 % of fresh ones are told, or "-" where all of them do not suffice.
+agents/memory_agent.py): the number of scenes until 97 % of fresh ones are told, or "-" where that never happens.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import tyro
 from probe import first_views, untrained
 from torch import Tensor, nn
 
+from agents.learner import BETAS
 from agents.options import LearningOptions
 from experiment.options import RunOptions
 
@@ -39,11 +40,11 @@ def scenes_needed(std: float, seed: int, scene: Tensor, cue: Tensor, batch: int)
     """Scenes shown until the last 2,000, which are never shown, are told; None if they never are."""
     o, learning = RunOptions(seed=seed), LearningOptions()
     embed = untrained(o).embed
-    with torch.no_grad():
-        embed[0].tile.weight.mul_(std / embed[0].tile.weight.std())
     torch.manual_seed(seed)
+    embed[0].start_small(std)
     head = nn.Sequential(nn.Linear(o.memory.embedding_width, 64), nn.ReLU(), nn.Linear(64, 2))
-    optimizer = torch.optim.Adam([*embed.parameters(), *head.parameters()], lr=learning.learning_rate, eps=1e-5)
+    parameters = [*embed.parameters(), *head.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=learning.learning_rate, betas=BETAS, eps=1e-5)
     shown = len(scene) - 2000
     for update, part in enumerate(torch.arange(shown).split(batch), start=1):
         loss = nn.functional.cross_entropy(head(embed(scene[part])), cue[part])

@@ -34,10 +34,13 @@ VARIANTS = {
     "refresh": "--recalculation refresh",
     "oracle": "--recalculation oracle",
     "target": "--recalculation target",
+    "target, eta 100": "--recalculation target --target-step 100",
+    "target, eta 10": "--recalculation target --target-step 10",
     "truncated": "--recalculation truncated",
     "none": "--recalculation none",
     "no memory": "--agent none",
 }
+TRACKED = ("recalculation/cosine", "recalculation/drift", "recalculation/gradient", "train/grad_norm_embedding")
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,9 @@ def make(run: Run) -> None:
         row = read(run, target)
     with RESULTS.open("a") as file:
         file.write(json.dumps(row) + "\n")
-    print(f"{run.task}, {run.variant}, seed {run.seed}: greedy {row['greedy']:.3f}, {row['minutes']:.1f} min", flush=True)
+    print(
+        f"{run.task}, {run.variant}, seed {run.seed}: greedy {row['greedy']:.3f}, {row['minutes']:.1f} min", flush=True
+    )
 
 
 def read(run: Run, folder: Path) -> dict[str, Any]:
@@ -116,7 +121,9 @@ def table(results: list[dict[str, Any]]) -> str:
     text = ["| task | variant | greedy | sampled | solved at (steps) | steps | episodes | minutes |", "|---" * 8 + "|"]
     for task in ("main job", *TASKS):
         for variant in VARIANTS:
-            found = sorted((r for r in results if (r["task"], r["variant"]) == (task, variant)), key=lambda r: r["seed"])
+            found = sorted(
+                (r for r in results if (r["task"], r["variant"]) == (task, variant)), key=lambda r: r["seed"]
+            )
             if found:
                 cells = [
                     [f"{r['greedy']:.3f}" for r in found],

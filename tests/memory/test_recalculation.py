@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from memory.recalculation import cosine_with_oracle, eligible, largest, recalculate, reembedded
+from memory.recalculation import cosine_with_oracle, eligible, gather, recalculate, reembedded
 from memory.store import empty
 
 WIDTH, SLOTS, ENVS = 4, 5, 3
@@ -64,7 +64,8 @@ def test_equals_backpropagation_where_embeddings_are_current(setting, mode):
     expected = through_true_observations(embed, memory, gradient)
     ours, report = sent(mode, embed, memory, gradient)
     torch.testing.assert_close(ours, expected)
-    assert report.slots == int(memory.written.sum()) and report.share == pytest.approx(1.0)
+    assert report.codes == int(memory.written.sum()) and report.share == pytest.approx(1.0)
+    assert report.gradient == pytest.approx(float(gradient[memory.written].norm(dim=1).mean()))
     assert report.drift == pytest.approx(0.0, abs=1e-6)
 
 
@@ -90,7 +91,7 @@ def test_target_is_direct_plus_the_pull_towards_what_is_stored(setting):
 def test_the_others_send_nothing_here(setting, mode):
     embed, memory, gradient = setting
     embed.zero_grad()
-    assert recalculate(mode, memory, gradient, ExactCodec(), embed, 10, 1.0, 1.0).slots == 0
+    assert recalculate(mode, memory, gradient, ExactCodec(), embed, 10, 1.0, 1.0).codes == 0
     assert all(p.grad is None for p in embed.parameters())
 
 
@@ -118,12 +119,41 @@ def test_refresh_embeds_equal_codes_once(setting):
     assert calls == [1] and torch.equal(slots, slots[:1].expand_as(slots))
 
 
-def test_only_the_largest_gradients_among_the_candidates_are_taken():
+def test_only_the_largest_sums_over_equal_codes_are_taken():
+    """Slots 0 and 4 hold the same code: 3 + 4 beats -5; slot 1 was never written, slot 3 got no gradient."""
+    memory = empty(1, 5, 1, 8, fill=torch.nan)
+    memory.written[:] = torch.tensor([True, False, True, True, True])
+    memory.fidelity[:] = 1.0
+    memory.embedding[memory.written] = torch.tensor([[1.0], [2.0], [3.0], [4.0]])
+    memory.code[0] = torch.tensor([[7.0, 7.0], [0, 0], [8.0, 8.0], [9.0, 9.0], [7.0, 7.0]]).view(torch.uint8)
+    memory.code_hash[0] = torch.tensor([70, 0, 80, 90, 70])
     gradient = torch.tensor([[[3.0], [torch.nan], [-5.0], [0.0], [4.0]]])
-    candidates = torch.tensor([[True, False, True, True, False]])
-    assert largest(gradient, candidates, 3).tolist() == [2, 0]  # a gradient of zero is not worth a pass
-    assert largest(gradient, candidates, 1).tolist() == [2]
-    assert largest(gradient, torch.zeros_like(candidates), 3).tolist() == []
+    both = gather("direct", memory, gradient, ExactCodec(), 3, 1.0)
+    assert both.gradient.tolist() == [[7.0], [-5.0]] and both.count.tolist() == [[2.0], [1.0]]
+    assert both.stored.tolist() == [[5.0], [2.0]] and both.observation.tolist() == [[7.0, 7.0], [8.0, 8.0]]
+    assert both.share == 1.0
+    best = gather("direct", memory, gradient, ExactCodec(), 1, 1.0)
+    assert best.gradient.tolist() == [[7.0]] and best.share == pytest.approx(49 / 74)
+    memory.fidelity[0, 0] = 0.5  # that slot alone is lost
+    left = gather("direct", memory, gradient, ExactCodec(), 3, 1.0)
+    assert left.gradient.tolist() == [[-5.0], [4.0]] and left.share == pytest.approx(41 / 50)
+    memory.written[:] = False
+    assert gather("direct", memory, gradient, ExactCodec(), 3, 1.0) is None
+
+
+def test_slots_of_equal_codes_share_one_pass_and_send_the_same(setting):
+    """Stale slots of one observation: the sum is sent once, for `target` with every slot's own pull."""
+    embed, memory, gradient = setting
+    memory.observation[:], memory.code[:], memory.code_hash[:] = memory.observation[0, 0], memory.code[0, 0], 1
+    for mode in ("direct", "target"):
+        ours, report = sent(mode, embed, memory, gradient)
+        assert report.codes == 1
+        embed.zero_grad()
+        w = memory.written
+        e = embed(memory.observation[w])
+        pull = (e.detach() - memory.embedding[w]) / 10.0 if mode == "target" else 0.0
+        e.backward(gradient[w] + pull)
+        torch.testing.assert_close(ours, flat_gradient(embed))
 
 
 def test_unfaithful_and_unwritten_slots_are_left_out(setting):
@@ -132,7 +162,7 @@ def test_unfaithful_and_unwritten_slots_are_left_out(setting):
     mask = eligible(memory, ExactCodec(), 1.0)
     assert not mask[0].any() and torch.equal(mask[1:], memory.written[1:])
     _, report = sent("direct", embed, memory, gradient)
-    assert report.slots == int(mask.sum()) and 0 < report.share < 1
+    assert report.codes == int(mask.sum()) and 0 < report.share < 1
 
 
 def test_the_oracle_is_not_limited_by_the_codec(setting):
@@ -141,7 +171,7 @@ def test_the_oracle_is_not_limited_by_the_codec(setting):
     memory.fidelity[:] = 0.0
     ours, report = sent("oracle", embed, memory, gradient)
     torch.testing.assert_close(ours, expected)
-    assert report.slots == int(memory.written.sum())
+    assert report.codes == int(memory.written.sum())
 
 
 def test_cosine_with_the_oracle(setting):
