@@ -131,12 +131,12 @@ class MemoryAgent(nn.Module):
         start_step(state.memory, inputs.is_first)
         if record is not None and bool(inputs.is_first.any()):
             record[0].record_reset(inputs.is_first.nonzero()[:, 0])
-        changed = self._changed(inputs, state)  # [n] indices
-        novel, anew = torch.zeros_like(inputs.is_first), torch.zeros_like(inputs.is_first)
-        anew[changed] = True
+        novel = torch.zeros_like(inputs.is_first)
+        new_frame, anew = self._changes(inputs, state)
+        seen, changed = new_frame.nonzero()[:, 0], anew.nonzero()[:, 0]
+        if len(seen) > 0:
+            novel[self._write(inputs.observation, seen, state.memory, record)] = True
         if len(changed) > 0:
-            written = self._write(inputs.observation, changed, state.memory, record)
-            novel[written] = True
             self._read_and_decide(inputs, changed, state)
         if record is not None:
             record[0].end_step(record[1])
@@ -145,14 +145,18 @@ class MemoryAgent(nn.Module):
         action, log_prob = choose(state.logits, generator)
         return Decision(action, log_prob, state.value.clone(), state.scale.clone(), novel, anew), state
 
-    def _changed(self, inputs: Inputs, state: MemoryAgentState) -> Tensor:
-        """Environments whose inputs or memory differ from the last step's; the others' outcome stands."""
+    def _changes(self, inputs: Inputs, state: MemoryAgentState) -> tuple[Tensor, Tensor]:
+        """Masks [B] of the environments that may have to write, and of those whose outcome may differ.
+
+        What has been seen at the last step is in memory, and where nothing has changed since, its outcome stands.
+        """
         if state.stale or self.options.write_rule != "novel":
-            return torch.arange(len(inputs.is_first))
+            everywhere = torch.ones_like(inputs.is_first)
+            return everywhere, everywhere
         seen = state.seen
-        same = (inputs.observation == seen.observation).flatten(1).all(dim=1)
-        same &= (inputs.prev_action == seen.prev_action) & (inputs.prev_reward == seen.prev_reward)
-        return (~same | inputs.is_first).nonzero()[:, 0]
+        new_frame = (inputs.observation != seen.observation).flatten(1).any(dim=1) | inputs.is_first
+        told = (inputs.prev_action != seen.prev_action) | (inputs.prev_reward != seen.prev_reward)
+        return new_frame, new_frame | told
 
     def _write(
         self, observation: Tensor, index: Tensor, memory: MemoryState, record: tuple[Timeline, int] | None
@@ -215,7 +219,7 @@ class MemoryAgent(nn.Module):
         start: ChunkStart = chunk.start
         older = self._older_slots(start.memory)  # [B, N, D]
         table = torch.cat([older.flatten(0, 1), self._slots_of_chunk(chunk)])  # [R, D]
-        picked = pick_states(chunk.changed, max_states, generator)  # [n]
+        picked = pick_states(chunk.changed, chunk.novel, max_states, generator)  # [n]
         rows = start.timeline.rows.flatten(0, 1)[picked]  # [n, N] rows of the table
         used = places_in_use(rows != EMPTY)
         rows = rows[:, :used]
