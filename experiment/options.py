@@ -52,7 +52,7 @@ class RunOptions:
     """memory: the episodic memory. lstm and none: the controls."""
     seed: int = 1
     """Seeds everything: parameters, actions, environments. Same seed, same machine: same parameters."""
-    total_timesteps: int = 4_000_000
+    total_timesteps: int = 5_000_000
     """Environment steps at which training ends."""
     num_envs: int = 256
     """B: environments stepped together."""
