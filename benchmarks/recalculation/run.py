@@ -31,12 +31,14 @@ from experiment import checkpoint
 from experiment.options import RunOptions
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 RESULTS = HERE / "results.jsonl"
 SOLVED = 0.98
 
 STOP = f"--stop-at-success {SOLVED}"
 TASKS = {"crowded": "", "plain": "--env Reinstate/GridTMazePassive-v0 --total-timesteps 3000000"}
 MAIN = ("crowded", "direct")  # the main job
+SEEDS = {MAIN: 5}  # others have 3
 VARIANTS = {
     "direct": STOP,
     "direct, to the end": "--check-cosine",
@@ -76,8 +78,7 @@ class Run:
 
 def runs(task: str) -> Iterator[Run]:
     for variant, flags in VARIANTS.items():
-        seeds = 5 if (task, variant) == MAIN else 3
-        for seed in range(1, seeds + 1):
+        for seed in range(1, SEEDS.get((task, variant), 3) + 1):
             yield Run(task, variant, seed, f"{TASKS[task]} {flags}".strip())
 
 
@@ -90,7 +91,7 @@ def make(run: Run) -> None:
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "run"
         words = [sys.executable, *shlex.split(run.command)[1:], "--run-dir", str(target)]
-        subprocess.run(words, cwd=HERE.parents[1], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         row = read(run, target) | probes(target)
     with RESULTS.open("a") as file:
         file.write(json.dumps(row) + "\n")

@@ -33,4 +33,12 @@ def test_evaluate_commands(tmp_path):
 def test_make_targets_exist():
     targets = re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
     makefile = (ROOT / "Makefile").read_text()
-    assert targets == ["train", "test"] and all(re.search(rf"^{t}:", makefile, re.MULTILINE) for t in targets)
+    assert targets == ["train", "test", "bench"]
+    assert all(re.search(rf"^{t}:", makefile, re.MULTILINE) for t in targets)
+
+
+def test_the_scripts_are_those_that_are_tested():
+    """tests/benchmarks runs each of them."""
+    scripts = re.findall(r"^python (benchmarks/\S+)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    tested = (ROOT / "tests/benchmarks/test_benchmarks.py").read_text()
+    assert scripts and all((ROOT / s).is_file() and f"import {Path(s).stem}" in tested for s in scripts)

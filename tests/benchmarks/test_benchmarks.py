@@ -1,0 +1,59 @@
+"""The benchmark scripts run, on tasks so small that their figures mean nothing."""
+
+import json
+
+import first_scenes
+import plot
+import probe
+import pytest
+import run as grid
+import torch
+import train_speed
+
+TINY = "--env-kwargs length=4 --total-timesteps 64 --num-envs 2 --eval-episodes 2 --chunk-steps 16"
+
+
+def test_a_linear_probe_scores_on_episodes_that_it_was_not_fitted_on():
+    g = torch.Generator().manual_seed(0)
+    x, label = torch.randn(2000, 16, generator=g), torch.randint(0, 2, (2000,), generator=g)
+    assert probe.linear_probe(x, label) == pytest.approx(0.5, abs=0.06)
+    x[:, 3] += 6.0 * label
+    assert probe.linear_probe(x, label) > 0.98
+
+
+def test_first_views_show_the_cue(capsys):
+    probe.main(probe.Probes(widths=(8,), seeds=1))
+    assert "| crowded | 8 |" in capsys.readouterr().out
+    first_scenes.main(first_scenes.Scenes(stds=(0.01,), seeds=1, scenes=360))
+    assert "| 0.01 | - |" in capsys.readouterr().out  # 360 scenes do not suffice
+
+
+def test_the_grid_of_runs_adds_rows_and_resumes(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(grid, "HERE", tmp_path)
+    monkeypatch.setattr(grid, "RESULTS", tmp_path / "results.jsonl")
+    monkeypatch.setattr(grid, "TASKS", {"crowded": TINY})
+    monkeypatch.setattr(grid, "VARIANTS", {"direct": "", "no memory": "--agent none"})
+    monkeypatch.setattr(grid, "SEEDS", {("crowded", "direct"): 1, ("crowded", "no memory"): 1})
+    grid.main(grid.Grid(jobs=1, tasks=("crowded",)))
+    rows = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+    assert [r["variant"] for r in rows] == ["direct", "no memory"]
+    assert all(r["steps"] == 64 and 0 <= r["greedy"] <= 1 for r in rows)
+    assert 0.45 < rows[0]["probe_before"] < 0.65 and rows[1]["probe_before"] is None
+    assert rows[0]["command"] == f"python train.py {TINY} --seed 1"
+    assert "| crowded | no memory |" in (tmp_path / "results.md").read_text()
+    capsys.readouterr()
+    monkeypatch.setattr(grid, "make", lambda run: pytest.fail("made a run whose row stands"))
+    grid.main(grid.Grid(jobs=1, tasks=("crowded",)))
+
+
+def test_the_plot_is_drawn_from_rows(tmp_path):
+    rows = [{"task": "crowded", "variant": v, "curve": [[50_000, 0.0], [100_000, 0.5]]} for v in plot.LINES]
+    plot.draw(rows, tmp_path / "docs" / "curves.png")
+    assert (tmp_path / "docs" / "curves.png").stat().st_size > 1000
+
+
+def test_training_speed(monkeypatch, capsys):
+    monkeypatch.setattr(train_speed, "peer", lambda seconds: 100.0)
+    train_speed.main(train_speed.Speed(warm_up=0.3, seconds=0.3, lengths=(4,)))
+    row = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert row["length"] == 4 and row["ratio"] == pytest.approx(row["steps_per_second"] / 100, abs=0.1)
