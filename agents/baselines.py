@@ -1,6 +1,6 @@
 """The controls: no memory at all, and an LSTM. Same interface, same trainer.
 
-Letters: B environments, T steps, P sampled steps of each environment, S state width, A actions.
+Letters: B environments, T steps, S state width, A actions.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from agents.options import LearningOptions
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
 SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
-# Gradients shrink a hundredfold once the corridor is learnt: a long memory of their squares would stop the steps.
+# Gradients shrink once the corridor is learnt: a long memory of their squares would keep the steps small for long.
 BETAS = (0.9, 0.99)
 SCALE_COEF = 0.05  # small: the scale's loss must not fill the gradient clip
 
@@ -81,10 +81,10 @@ def update(
         weight = share_between(replay.weight, chunk.novel, options.novel_share)  # [T, B]
         log_prob = torch.log_softmax(replay.logits, dim=-1).gather(2, chunk.action[..., None]).squeeze(2)
         policy = clipped_policy_loss(log_prob, chunk.log_prob, scaled, options.clip_coef)
-        critic = value_loss(replay.value, target) / deviation  # in the policy loss's unit, whatever the rewards'
+        critic = value_loss(replay.value, target) / deviation  # its gradient at V is in deviations of the advantage
         scale = value_loss(replay.log_scale, (advantage.abs() + SMALLEST_SCALE).log())
-        spread = entropy(replay.logits)
-        loss = (weight * (policy + options.vf_coef * critic + SCALE_COEF * scale - temperature * spread)).sum()
+        uncertainty = entropy(replay.logits)
+        loss = (weight * (policy + options.vf_coef * critic + SCALE_COEF * scale - temperature * uncertainty)).sum()
 
         learner.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -102,8 +102,8 @@ def update(
         log |= {
             "train/policy_loss": float((weight * policy).sum()),
             "train/value_loss": float((weight * critic).sum()),
-            "train/entropy": float((weight * spread).sum()),
-            "train/entropy_decisive": weighted_mean(spread, weight * advantage.abs()),
+            "train/entropy": float((weight * uncertainty).sum()),
+            "train/entropy_decisive": weighted_mean(uncertainty, weight * advantage.abs()),
             "train/approx_kl": float((weight * approximate_kl(log_prob, chunk.log_prob)).sum()),
             "train/clip_fraction": float((weight * ((ratio - 1).abs() > options.clip_coef)).sum()),
             "train/explained_variance": explained_variance(chunk.value, target),

@@ -29,11 +29,6 @@ def approximate_kl(log_prob: Tensor, old_log_prob: Tensor) -> Tensor:
     return log_ratio.exp() - 1 - log_ratio
 
 
-def normalised(advantage: Tensor) -> Tensor:
-    """Advantages with mean 0 and deviation 1 over all elements."""
-    return (advantage - advantage.mean()) / (advantage.std() + 1e-8)
-
-
 def explained_variance(value: Tensor, target: Tensor) -> float:
     """1 - Var(target - value) / Var(target); NaN where the target does not vary."""
     variance = target.var()

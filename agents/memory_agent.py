@@ -133,9 +133,9 @@ class MemoryAgent(nn.Module):
             record[0].record_reset(inputs.is_first.nonzero()[:, 0])
         novel = torch.zeros_like(inputs.is_first)
         new_frame, anew = self._changes(inputs, state)
-        seen, changed = new_frame.nonzero()[:, 0], anew.nonzero()[:, 0]
-        if len(seen) > 0:
-            novel[self._write(inputs.observation, seen, state.memory, record)] = True
+        looking, changed = new_frame.nonzero()[:, 0], anew.nonzero()[:, 0]
+        if len(looking) > 0:
+            novel[self._write(inputs.observation, looking, state.memory, record)] = True
         if len(changed) > 0:
             self._read_and_decide(inputs, changed, state)
         if record is not None:
@@ -219,7 +219,7 @@ class MemoryAgent(nn.Module):
         start: ChunkStart = chunk.start
         older = self._older_slots(start.memory)  # [B, N, D]
         table = torch.cat([older.flatten(0, 1), self._slots_of_chunk(chunk)])  # [R, D]
-        picked = pick_states(chunk.changed, chunk.novel, max_states, generator)  # [n]
+        picked = pick_states(chunk.changed, max_states, generator)  # [n]
         rows = start.timeline.rows.flatten(0, 1)[picked]  # [n, N] rows of the table
         used = places_in_use(rows != EMPTY)
         rows = rows[:, :used]

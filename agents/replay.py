@@ -31,19 +31,17 @@ def all_steps(chunk: Chunk, logits: Tensor, value: Tensor, log_scale: Tensor) ->
     return Replay(logits.view(T, B, -1), value.view(T, B), log_scale.view(T, B), weight)
 
 
-def pick_states(changed: Tensor, novel: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """Flat indices t * B + b [n] of the steps to learn from: those at which environments were in a new state.
-
-    If they are more than `most`, those that wrote come first, and then the others at random.
+def pick_states(changed: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Flat indices t * B + b [n] of the steps at which environments were in a new state: all, or `most` at random.
 
     Args:
-        changed, novel: [T, B] bool.
+        changed: [T, B] bool.
     """
     states = changed.flatten().nonzero()[:, 0]
     if len(states) <= most:
         return states
-    rank = torch.rand(len(states), generator=generator) + novel.flatten()[states]
-    return states[rank.topk(most, sorted=False).indices.sort().values]
+    chosen = torch.randperm(len(states), generator=generator)[:most]
+    return states[chosen.sort().values]
 
 
 def spread(changed: Tensor, picked: Tensor, *outcomes: Tensor) -> tuple[Tensor, ...]:

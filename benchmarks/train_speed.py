@@ -54,7 +54,7 @@ def ours(length: int, warm_up: float, seconds: float) -> dict[str, float]:
         while True:
             passed = time.perf_counter() - started
             if enough(passed, recent):
-                return (c.steps_done - first) / passed, passed, sum(recent) / max(1, len(recent))
+                return (c.steps_done - first) / passed, passed, sum(recent) / len(recent) if recent else float("nan")
             chunk = collect(envs, agent, c, options.learning.chunk_steps)
             update(agent, chunk, learner, options.learning, 0.0, 0.0)
             update_codec(agent, chunk, learner.generator)
@@ -65,12 +65,13 @@ def ours(length: int, warm_up: float, seconds: float) -> dict[str, float]:
         return straight or passed >= warm_up
 
     learning, took, _ = train_until(walks)
+    walked = took < warm_up
     speed, _, mean_length = train_until(lambda passed, recent: passed >= seconds)
     return {
         "steps_per_second": round(speed),
-        "mean_episode_length": round(mean_length, 1),
+        "mean_episode_length": round(mean_length, 1) if mean_length == mean_length else None,
         "while_learning_to_walk": round(learning),
-        "walked_after_seconds": round(took, 1),
+        "walked_after_seconds": round(took, 1) if walked else None,
     }
 
 

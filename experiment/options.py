@@ -160,5 +160,10 @@ class RunOptions:
                 raise UserError(f"{flags} need the memory: leave them out, or choose --agent memory")
         if m.write_every != MemoryOptions.write_every and m.write_rule != "every_k":
             raise UserError("--write-every is the k of --write-rule every_k: choose that rule, or leave it out")
+        if m.check_cosine and m.recalculation in ("refresh", "truncated", "none"):
+            raise UserError(
+                f"--check-cosine compares what is sent to older slots, and --recalculation {m.recalculation} sends "
+                "nothing there: choose direct, target or oracle, or leave it out"
+            )
         if m.target_step != MemoryOptions.target_step and m.recalculation != "target":
             raise UserError("--target-step is the eta of --recalculation target: choose that, or leave it out")

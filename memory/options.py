@@ -28,7 +28,7 @@ class MemoryOptions:
     """How a gradient that reaches a slot of an earlier chunk goes on into the embedding network (docs/method.md)."""
     recalculated_codes: int = 1024
     """K: at most this many distinct codes, those with the largest gradients, are recalculated in an update."""
-    target_step: float = 1000.0
+    target_step: float = 10_000.0
     """The step eta of --recalculation target: the stored embedding is moved by -eta times its gradient."""
     code_bits: int = 294
     """Bits of an observation's code; a symbolic 7x7 view takes 6 for each tile."""

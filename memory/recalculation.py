@@ -19,6 +19,7 @@ Letters: B environments, N slots, D embedding width, S slots, K distinct codes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -41,9 +42,9 @@ class Recalculated:
     """What one recalculation did, for the log."""
 
     codes: int = 0  # distinct codes recalculated
-    share: float = 0.0  # of the squared norms of the sums over equal codes, the part that went on
-    drift: float = 0.0  # mean |e - m| over the codes
-    gradient: float = 0.0  # mean |g| over the codes; `target` adds |e - m| / eta to it, which must not drown it
+    share: float = math.nan  # of the squared norms of the sums over equal codes, the part that went on
+    drift: float = math.nan  # mean over the codes of |e - m|, m averaged over the slots of a code
+    gradient: float = math.nan  # likewise of |g|; `target` adds (e - m) / eta to g, which must not drown it
 
 
 @dataclass

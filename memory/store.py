@@ -26,14 +26,6 @@ class MemoryState:
     episode_step: Tensor  # [B] int32: steps of the current episode so far
     observation: Tensor | None = None  # [B, N, ...]: true observations, for the oracle alone
 
-    @property
-    def num_envs(self) -> int:
-        return self.written.shape[0]
-
-    @property
-    def num_slots(self) -> int:
-        return self.written.shape[1]
-
     def clone(self) -> MemoryState:
         """A copy that shares no storage."""
         return MemoryState(**{f.name: _clone(getattr(self, f.name)) for f in fields(self)})

@@ -28,7 +28,7 @@ class Plot:
 
 
 def draw(results: list[dict[str, Any]], out: Path) -> None:
-    """Success of the training episodes against environment steps, a line for each seed; a dot where a run stopped."""
+    """Success of the training episodes against environment steps, a line for each seed; a dot where it ended."""
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axes = figure.subplots()
     for variant, (label, colour) in LINES.items():

@@ -101,8 +101,6 @@ def test_picked_states_are_states(steps, envs, most, seed):
     g = torch.Generator().manual_seed(seed)
     changed = torch.rand(steps, envs, generator=g) < 0.5
     changed[0] = True
-    novel = changed & (torch.rand(steps, envs, generator=g) < 0.5)
-    picked = pick_states(changed, novel, most, g)
+    picked = pick_states(changed, most, g)
     assert len(set(picked.tolist())) == len(picked) == min(most, int(changed.sum()))
     assert changed.flatten()[picked].all()
-    assert novel.flatten()[picked].sum() == min(most, int(novel.sum()))  # those that wrote come first
