@@ -8,6 +8,7 @@ import torch
 
 import envs  # noqa: F401
 from agents.baselines import LSTMAgent, MemorylessAgent
+from agents.chunk import Inputs
 from agents.encoders import GRID_CATEGORIES, ObservationSpec
 from agents.learner import build_learner, update, update_codec
 from agents.memory_agent import MemoryAgent, build_codec
@@ -84,6 +85,34 @@ def test_batched_equals_single(name):
         observation, reward, terminated, truncated, _ = vector.step(action.numpy())
         first = torch.from_numpy(terminated | truncated)
         inputs = dataclasses.replace(inputs, observation=torch.tensor(observation), is_first=first)
+
+
+def test_what_is_left_out_where_nothing_changed_would_have_changed_nothing():
+    """Two copies see the same inputs, one recomputes everything at every step. Among the inputs: frames that stay while
+    only the reward or the action differs, and an episode that begins on the frame that the last one ended on."""
+    agent = build(slots=4)
+    learn(agent, 4)
+    g = torch.Generator().manual_seed(0)
+    frames = torch.randint(0, 3, (5, 7, 7, 3), generator=g).to(torch.uint8)
+    lazy, eager = agent.initial_state(NUM_ENVS), agent.initial_state(NUM_ENVS)
+    skipped = 0
+    for t in range(60):
+        shown, told = torch.randint(0, 5, (NUM_ENVS,), generator=g), torch.randint(0, 2, (2, NUM_ENVS), generator=g)
+        if t % 3:
+            shown = torch.where(torch.rand(NUM_ENVS, generator=g) < 0.7, last, shown)
+        last = shown
+        first = torch.rand(NUM_ENVS, generator=g) < (1.0 if t == 0 else 0.1)
+        inputs = Inputs(frames[shown], told[0], told[1].float(), first)
+        eager.stale = True
+        a, lazy = agent.act(inputs, lazy, None)
+        b, eager = agent.act(inputs, eager, None)
+        skipped += int((~a.changed).sum())
+        for name in ("logits", "value", "scale", "attention"):
+            torch.testing.assert_close(getattr(lazy, name), getattr(eager, name), atol=1e-5, rtol=1e-4)
+        assert torch.equal(a.novel, b.novel) and torch.equal(lazy.memory.written, eager.memory.written)
+        written = lazy.memory.written
+        assert torch.equal(lazy.memory.code_hash[written], eager.memory.code_hash[written])
+    assert skipped > 20
 
 
 def parameters_after(seed, name="memory"):

@@ -143,6 +143,7 @@ BAD = {
     "option pair": (["--agent", "lstm", "--recalculation", "target"], "--agent memory"),
     "eta without target": (["--target-step", "5"], "--recalculation target"),
     "k without every_k": (["--write-every", "5"], "every_k"),
+    "cosine of nothing": (["--check-cosine", "--recalculation", "refresh"], "direct, target or oracle"),
     "too few bits": (["--code-bits", "40"], "--code-bits"),
     "slots too large": (["--embedding-width", "64"], "256"),
     "negative": (["--seed", "-1"], "--seed"),

@@ -141,6 +141,27 @@ def test_only_the_largest_sums_over_equal_codes_are_taken():
     assert gather("direct", memory, gradient, ExactCodec(), 3, 1.0) is None
 
 
+class VersionedCodec(ExactCodec):
+    """The same bytes mean another observation to another version."""
+
+    def decode(self, codes, version):
+        return codes.view(torch.float32) + version[:, None]
+
+
+def test_equal_codes_of_different_versions_are_different_observations(setting):
+    embed, memory, gradient = setting
+    memory.code[:], memory.code_hash[:] = memory.code[0, 0], 1
+    memory.version[1:] = 1
+    found = gather("direct", memory, gradient, VersionedCodec(), 10, 1.0)
+    assert sorted(found.count.flatten().tolist()) == sorted(
+        [float(memory.written[:1].sum()), float(memory.written[1:].sum())]
+    )
+    first, second = sorted(found.observation[:, 0].tolist())
+    assert second == pytest.approx(first + 1.0)
+    again = reembedded(memory, VersionedCodec(), embed, 1.0)
+    assert not torch.allclose(again[0][memory.written[0]][0], again[1][memory.written[1]][0])
+
+
 def test_slots_of_equal_codes_share_one_pass_and_send_the_same(setting):
     """Stale slots of one observation: the sum is sent once, for `target` with every slot's own pull."""
     embed, memory, gradient = setting
