@@ -1,0 +1,29 @@
+"""Learning takes minutes: `make slow`. More seeds and variants: benchmarks/recalculation/run.py."""
+
+import json
+
+import pytest
+
+from experiment.cli import main
+
+SOLVE = ["--stop-at-success", "0.98"]
+PLAIN = "--env Reinstate/GridTMazePassive-v0 --total-timesteps 3000000".split()
+
+
+def greedy_success(run, *flags):
+    assert main(["train", "--eval-every", "0", "--run-dir", str(run), *flags]) == 0
+    return json.loads((run / "eval" / "final.json").read_text())["greedy"]["success_rate"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_the_cue_is_remembered_with_the_memory_and_not_without(tmp_path):
+    assert greedy_success(tmp_path / "memory", *PLAIN, *SOLVE) >= 0.95
+    assert greedy_success(tmp_path / "none", *PLAIN, "--agent", "none") <= 0.65
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_crowded_room_is_learnt_with_recalculation_and_not_without(tmp_path):
+    assert greedy_success(tmp_path / "direct", *SOLVE) >= 0.95
+    assert greedy_success(tmp_path / "none", "--recalculation", "none", "--total-timesteps", "4000000") <= 0.65
