@@ -32,3 +32,5 @@ _register("GridTMazeCrowdedPassive", "grid_tmaze", "GridTMazePassive", distracto
 _register("GridTMazeCrowdedActive", "grid_tmaze", "GridTMazeActive", distractors=6)
 _register("TMazePassive", "tmaze", "TMazePassive")
 _register("TMazeActive", "tmaze", "TMazeActive")
+_register("MemoryChain", "memory_chain", "MemoryChain")
+_register("UmbrellaChain", "umbrella_chain", "UmbrellaChain")

@@ -13,7 +13,9 @@ from envs.grid_engine import BALL, FORWARD, GREEN, KEY, LEFT, RIGHT
 
 GRID_IDS = [f"Reinstate/GridTMaze{kind}-v0" for kind in ("Passive", "Active", "CrowdedPassive", "CrowdedActive")]
 TMAZE_IDS = ["Reinstate/TMazePassive-v0", "Reinstate/TMazeActive-v0"]
-ALL_IDS = GRID_IDS + TMAZE_IDS
+MAZE_IDS = GRID_IDS + TMAZE_IDS
+CHAIN_IDS = ["Reinstate/MemoryChain-v0", "Reinstate/UmbrellaChain-v0"]
+ALL_IDS = MAZE_IDS + CHAIN_IDS
 
 
 def seen_cue(view: np.ndarray) -> int | None:
