@@ -15,7 +15,13 @@ GRID_IDS = [f"Reinstate/GridTMaze{kind}-v0" for kind in ("Passive", "Active", "C
 TMAZE_IDS = ["Reinstate/TMazePassive-v0", "Reinstate/TMazeActive-v0"]
 MAZE_IDS = GRID_IDS + TMAZE_IDS
 CHAIN_IDS = ["Reinstate/MemoryChain-v0", "Reinstate/UmbrellaChain-v0"]
-ALL_IDS = MAZE_IDS + CHAIN_IDS
+PHASE_IDS = ["Reinstate/KeyToDoor-v0"]
+ALL_IDS = MAZE_IDS + CHAIN_IDS + PHASE_IDS
+
+
+def sized(env_id: str, size: int) -> dict[str, int]:
+    """The option that makes an environment short or long."""
+    return {"delay" if env_id in PHASE_IDS else "length": size}
 
 
 def seen_cue(view: np.ndarray) -> int | None:

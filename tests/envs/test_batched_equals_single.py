@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from maze_play import ALL_IDS, GRID_IDS, MAZE_IDS, TMAZE_IDS, assert_same
+from maze_play import ALL_IDS, GRID_IDS, MAZE_IDS, TMAZE_IDS, assert_same, sized
 
 # Half the time at random, half the time towards the goal, so that episodes end in arms as well as by truncation.
 GRID_ACTION_SHARES = np.array([0.12, 0.12, 0.46, 0.1, 0.05, 0.1, 0.05])
@@ -23,8 +23,8 @@ def both(env_id: str, num_envs: int, options: dict[str, Any]) -> tuple[gym.vecto
 
 
 CASES = (
-    [(env_id, {"length": 1}, 200) for env_id in ALL_IDS]
-    + [(env_id, {"length": 7}, 200) for env_id in ALL_IDS]
+    [(env_id, sized(env_id, 1), 200) for env_id in ALL_IDS]
+    + [(env_id, sized(env_id, 7), 200) for env_id in ALL_IDS]
     + [(env_id, {"length": 3, "observation": "pixels"}, 100) for env_id in GRID_IDS]
     + [(env_id, {"length": 2, "penalty": 0}, 100) for env_id in GRID_IDS]
     + [(env_id, {"length": 2, "penalty": 0.5, "distractors": 41}, 100) for env_id in GRID_IDS[:2]]
@@ -83,7 +83,7 @@ def test_purposeful_play(env_id: str) -> None:
 
 def test_partial_reset_is_gymnasiums() -> None:
     for env_id in ALL_IDS:
-        batched, single = both(env_id, 3, {"length": 3})
+        batched, single = both(env_id, 3, sized(env_id, 3))
         assert_same(batched.reset(seed=0)[0], single.reset(seed=0)[0])
         last = int(batched.single_action_space.n) - 1
         first_actions, later_actions = ([2, 2, 2], [2, 0, 1]) if env_id in MAZE_IDS else ([last] * 3, [last, 0, 1])
