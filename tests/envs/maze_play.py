@@ -15,7 +15,8 @@ GRID_IDS = [f"Reinstate/GridTMaze{kind}-v0" for kind in ("Passive", "Active", "C
 TMAZE_IDS = ["Reinstate/TMazePassive-v0", "Reinstate/TMazeActive-v0"]
 MAZE_IDS = GRID_IDS + TMAZE_IDS
 CHAIN_IDS = ["Reinstate/MemoryChain-v0", "Reinstate/UmbrellaChain-v0"]
-PHASE_IDS = ["Reinstate/KeyToDoor-v0"]
+VISUAL_MATCH_IDS = ["Reinstate/VisualMatchPassive-v0", "Reinstate/VisualMatchActive-v0"]
+PHASE_IDS = ["Reinstate/KeyToDoor-v0", *VISUAL_MATCH_IDS]
 ALL_IDS = MAZE_IDS + CHAIN_IDS + PHASE_IDS
 
 
