@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.umbrella_chain import ACTION_SPACE, OBSERVATION_SPACE, RANDOM_BITS, draw_start, draw_step, make_layout
+from envs.umbrella_chain import ACTION_SPACE, OBSERVATION_SPACE, RANDOM_BITS, draw_start, draw_steps, make_layout
 from envs.vector_base import SameStepVectorEnv
 
 
@@ -28,7 +28,7 @@ class UmbrellaChainVector(SameStepVectorEnv):
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         self._step_count += 1
         np.copyto(self._have, actions, where=self._step_count == 1)
-        drawn = np.stack([draw_step(rng) for rng in self._rngs])  # [B, 1 + RANDOM_BITS]
+        drawn = draw_steps(self._rngs)  # [B, 1 + RANDOM_BITS]
         self._random_bits[:] = drawn[:, 1:]
         terminated = self._step_count == self.layout.length
         good = np.where(terminated, self._have == self._need, drawn[:, 0])

@@ -96,7 +96,7 @@ class VisualMatchActive(VisualMatch):
     Three phases on boards of 7 x 11 cells, seen through a window of 5 x 5 cells around the player.
 
     1. Explore, 15 steps: two joined rooms; one of their 26 wall cells is red, green or blue. The player starts
-       at random in the lower room and sees the colour only if it walks to where it is in the window.
+       at random in the lower room; unless the colour happens to be near, it must walk until it is in view.
     2. Distractor, `delay` steps: a hall with apples on 10 of 22 cells, drawn at random. An apple that was
        taken is back in the picture 21 steps later.
     3. Reward, 15 steps: a hall with a red, a green and a blue square. Touching one removes all three.
