@@ -32,3 +32,8 @@ _register("GridTMazeCrowdedPassive", "grid_tmaze", "GridTMazePassive", distracto
 _register("GridTMazeCrowdedActive", "grid_tmaze", "GridTMazeActive", distractors=6)
 _register("TMazePassive", "tmaze", "TMazePassive")
 _register("TMazeActive", "tmaze", "TMazeActive")
+_register("MemoryChain", "memory_chain", "MemoryChain")
+_register("UmbrellaChain", "umbrella_chain", "UmbrellaChain")
+_register("KeyToDoor", "key_to_door", "KeyToDoor")
+_register("VisualMatchPassive", "visual_match", "VisualMatchPassive")
+_register("VisualMatchActive", "visual_match", "VisualMatchActive")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from maze_play import ALL_IDS
+from maze_play import ALL_IDS, sized
 
 from envs.adapt import is_batched, make_single, make_vector
 from envs.seeds import spawn_seeds
@@ -105,10 +105,10 @@ def test_unsupported_actions_are_named(space: spaces.Space) -> None:
 
 @pytest.mark.parametrize("env_id", ALL_IDS)
 def test_own_environments_run_batched(env_id: str) -> None:
-    env = make_vector(env_id, 3, {"length": 4})
+    env = make_vector(env_id, 3, sized(env_id, 4))
     assert is_batched(env_id) and type(env).__module__.startswith("envs.")
-    assert env.num_envs == 3 and env.layout.length == 4
-    single = make_single(env_id, {"length": 4})
+    assert env.num_envs == 3 and 4 in (getattr(env.layout, "length", None), getattr(env.layout, "delay", None))
+    single = make_single(env_id, sized(env_id, 4))
     assert single.observation_space == env.single_observation_space
     np.testing.assert_array_equal(single.reset(seed=8)[0], env.reset(seed=8)[0][0])
     assert is_batched(f"envs:{env_id}") and make_vector(f"envs:{env_id}", 1).num_envs == 1

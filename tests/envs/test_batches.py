@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
-from maze_play import ALL_IDS, GRID_IDS, assert_same
+from maze_play import ALL_IDS, GRID_IDS, assert_same, sized
 
 from envs.vector_base import generator_from_words, generator_to_words
 
@@ -28,7 +28,7 @@ def assert_same_rolls(left: list[tuple], right: list[tuple]) -> None:
 @pytest.mark.parametrize("env_id", ALL_IDS)
 def test_seeding(env_id: str) -> None:
     """Environment i of a batch is the single environment with its seed, whoever its neighbours are."""
-    env = gym.make_vec(env_id, num_envs=3, length=2)
+    env = gym.make_vec(env_id, num_envs=3, **sized(env_id, 2))
     env.reset(seed=40)
     from_integer = roll(env, 80, 0)
     env.reset(seed=[40, 41, 42])
@@ -98,7 +98,7 @@ def test_the_step_that_ends_an_episode() -> None:
 
 @pytest.mark.parametrize("env_id", ALL_IDS)
 def test_observations_are_fresh(env_id: str) -> None:
-    env = gym.make_vec(env_id, num_envs=4, length=2)
+    env = gym.make_vec(env_id, num_envs=4, **sized(env_id, 2))
     first, _ = env.reset(seed=0)
     outcomes = [(first, None)] + [(step[0], step[4].get("final_obs")) for step in roll(env, 70, 0)]
     copies = [(o.copy(), None if f is None else [x if x is None else x.copy() for x in f]) for o, f in outcomes]
@@ -111,7 +111,7 @@ def test_observations_are_fresh(env_id: str) -> None:
 
 @pytest.mark.parametrize(
     "env_id, options",
-    [(env_id, {"length": 3}) for env_id in ALL_IDS]
+    [(env_id, sized(env_id, 3)) for env_id in ALL_IDS]
     + [(env_id, {"length": 3, "observation": "pixels"}) for env_id in GRID_IDS],
 )
 def test_snapshot_in_mid_episode(env_id: str, options: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
-from maze_play import ALL_IDS, GRID_IDS, assert_same
+from maze_play import ALL_IDS, GRID_IDS, PHASE_IDS, assert_same, sized
 
 import envs
 
@@ -33,14 +33,15 @@ def test_all_ids_are_registered() -> None:
 @pytest.mark.parametrize("env_id", ALL_IDS)
 def test_made_in_every_way(env_id: str) -> None:
     single = gym.make(env_id)
-    assert single.unwrapped.layout.length == 100
+    size, default = ("delay", 90) if env_id in PHASE_IDS else ("length", 100)
+    assert getattr(single.unwrapped.layout, size) == default
     batched = gym.make_vec(env_id, num_envs=2)
     assert type(batched).__name__ == type(single.unwrapped).__name__ + "Vector"
     assert batched.layout == single.unwrapped.layout
     if "Grid" in env_id:
         assert single.unwrapped.layout.distractors == (6 if "Crowded" in env_id else 0)
-    assert gym.make(f"envs:{env_id}", length=5).unwrapped.layout.length == 5
-    assert gym.make_vec(f"envs:{env_id}", num_envs=2, length=5).layout.length == 5
+    assert getattr(gym.make(f"envs:{env_id}", **{size: 5}).unwrapped.layout, size) == 5
+    assert getattr(gym.make_vec(f"envs:{env_id}", num_envs=2, **{size: 5}).layout, size) == 5
 
 
 def test_module_prefix_registers_by_itself() -> None:
@@ -56,14 +57,14 @@ def test_gymnasiums_checker(env_id: str, monkeypatch: pytest.MonkeyPatch) -> Non
     for options in kinds:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            check_env(gym.make(env_id, length=4, render_mode="rgb_array", **options).unwrapped)
+            check_env(gym.make(env_id, render_mode="rgb_array", **sized(env_id, 4), **options).unwrapped)
         # pygame warns about fonts on some machines; gymnasium's own warnings begin with WARN.
         assert [str(w.message) for w in caught if "WARN" in str(w.message)] == []
 
 
 @pytest.mark.parametrize("env_id", ALL_IDS)
 def test_two_copies_agree(env_id: str) -> None:
-    one, other = gym.make(env_id, length=3), gym.make(env_id, length=3)
+    one, other = gym.make(env_id, **sized(env_id, 3)), gym.make(env_id, **sized(env_id, 3))
     rng = np.random.default_rng(0)
     for seed in (5, None, 6):
         left, right = one.reset(seed=seed), other.reset(seed=seed)

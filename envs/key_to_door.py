@@ -1,0 +1,99 @@
+"""Key-to-Door: one environment. Its batched twin is in `key_to_door_vector.py`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from envs.key_to_door_layout import draw_key_to_door, make_key_to_door_layout
+from envs.three_phases import Episode
+from envs.three_phases_single import ThreePhaseEnv
+
+
+class KeyToDoor(ThreePhaseEnv):
+    """Fetch a key, collect apples for a while, then open a door with it (Hung et al. 2019, TVT).
+
+    ## Description
+
+    Three phases on boards of 7 x 11 cells, seen through a window of 5 x 5 cells around the player.
+
+    1. Explore, 15 steps: two joined rooms with a key in the upper one and the player in the lower one, both
+       at random. Walking onto the key takes it. That pays nothing; a white cell in the top wall blinks for
+       one frame.
+    2. Distractor, `delay` steps: a hall with apples on 10 of 22 cells, drawn at random. An apple that was
+       taken is back in the picture 21 steps later.
+    3. Reward, 15 steps (10 with `preset="ni2023"`): a small room with a door in its north wall. Who has the
+       key can walk through it.
+
+    The last step of a phase returns the first picture of the next one. Nothing shows whether the player has
+    the key. Boards, colours, timing and rewards are those of DeepMind's pycolab game; "ni2023" has the
+    numbers of Ni et al. 2023 (github.com/twni2016/Memory-RL; there with delay 60 and others).
+
+    ## Actions
+
+    | Num | Name  | Effect      |
+    |-----|-------|-------------|
+    | 0   | north | row - 1     |
+    | 1   | south | row + 1     |
+    | 2   | west  | column - 1  |
+    | 3   | east  | column + 1  |
+
+    A move into a wall, over the edge of the board or into the door without the key changes nothing.
+
+    ## Observation
+
+    Box(0, 255, (5, 5, 3), uint8): the RGB colours of the cells around the player, who is in the middle.
+
+    | Cell                       | Colour          |
+    |----------------------------|-----------------|
+    | floor and outside          | (204, 204, 204) |
+    | wall                       | (25, 25, 25)    |
+    | player                     | (228, 148, 109) |
+    | key                        | (159, 81, 44)   |
+    | blink of the top wall      | (255, 255, 255) |
+    | door (hides the player)    | (134, 206, 235) |
+    | apple                      | (140, 178, 0)   |
+
+    ## Reward
+
+    | `preset=` | An apple                             | Opening the door, once |
+    |-----------|--------------------------------------|------------------------|
+    | "tvt"     | 1 or 10, drawn once for each episode | 10                     |
+    | "ni2023"  | 1                                    | 5                      |
+
+    `apple_reward=` sets what an apple pays in every episode.
+
+    ## Termination and truncation
+
+    Terminated after exactly 15 + delay + 15 steps (10 instead of the last 15 with "ni2023"), never before;
+    never truncated. The last step's info has `is_success` (bool: the door was opened) and `last_phase_reward`
+    (float), which is the measure of success, as the apples' rewards are large and noisy.
+
+    ## Optimal return, memory lag, credit lag, chance level
+
+    Of the last phase, without the apples (the whole return with `apple_reward=0`):
+
+    | Preset   | Optimal | Best without memory | Random policy       | Memory lag | Credit lag       |
+    |----------|---------|---------------------|---------------------|------------|------------------|
+    | "tvt"    | 10      | 10 (success 1)      | 0.28 (success 2.8%) | none       | about delay + 12 |
+    | "ni2023" | 5       | 5 (success 1)       | 0.10 (success 2.0%) | none       | about delay + 12 |
+
+    Every view shows where to go next, so nothing must be remembered: the task is to learn that taking the key
+    matters. Memory helps to assign that credit, and to find the apples. Always walking to the nearest apple
+    takes about 32 of them in 90 steps.
+
+    ## Registered ids
+
+    - `Reinstate/KeyToDoor-v0`
+    """
+
+    def __init__(
+        self,
+        delay: int = 90,
+        apple_reward: float | None = None,
+        preset: str = "tvt",
+        render_mode: str | None = None,
+    ):
+        super().__init__(make_key_to_door_layout(delay, apple_reward, preset), render_mode)
+
+    def _draw(self, rng: np.random.Generator) -> Episode:
+        return draw_key_to_door(rng, self.layout)

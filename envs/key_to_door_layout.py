@@ -1,0 +1,69 @@
+"""The boards, presets and random draws of Key-to-Door: everything that its two implementations share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from envs.checks import check_choice
+from envs.three_phases import (
+    APPLE_START,
+    BACKGROUND,
+    KEY,
+    Episode,
+    ThreePhaseLayout,
+    cells_of,
+    draw_apples,
+    make_layout,
+    parse_board,
+)
+
+PRESETS = ("tvt", "ni2023")
+
+# k: the key is on one of these, p: the player starts on one of these, d: the door.
+_EXPLORE = """
+  #######
+  #kkkkk#
+  #kkkkk#
+  ##   ##
+  #ppppp#
+  #ppppp#
+  #######
+"""
+_REWARD = """
+
+   ##d##
+   #   #
+   # p #
+   #   #
+   #####
+
+"""
+_EXPLORE_BOARD, _REWARD_BOARD = parse_board(_EXPLORE), parse_board(_REWARD)
+_KEY_CELLS, _START_CELLS = cells_of(_EXPLORE, "k"), cells_of(_EXPLORE, "p")  # [10, 2] each
+_REWARD_START = cells_of(_REWARD, "p")[0]
+
+
+def make_key_to_door_layout(delay: int, apple_reward: float | None, preset: str) -> ThreePhaseLayout:
+    """Check the options of Key-to-Door and work out its numbers.
+
+    Raises:
+        ValueError: an option is out of range or unknown.
+    """
+    check_choice("preset", preset, PRESETS)
+    if preset == "tvt":
+        return make_layout(delay, apple_reward, (1.0, 10.0), reward_steps=15, final=10.0)
+    return make_layout(delay, apple_reward, (1.0,), reward_steps=10, final=5.0)
+
+
+def draw_key_to_door(rng: np.random.Generator, layout: ThreePhaseLayout) -> Episode:
+    """Draw an episode: the key's cell, the start, the apples and what they pay."""
+    key, start = _KEY_CELLS[rng.integers(len(_KEY_CELLS))], _START_CELLS[rng.integers(len(_START_CELLS))]
+    apples, apple_choice = draw_apples(rng, layout)
+    explore = _EXPLORE_BOARD.copy()
+    explore[tuple(key)] = KEY
+    return Episode(
+        boards=np.stack([explore, apples, _REWARD_BOARD]),
+        starts=np.array([start, APPLE_START, _REWARD_START]),
+        apple_choice=apple_choice,
+        target=BACKGROUND,
+    )

@@ -1,0 +1,81 @@
+"""The boards and random draws of Visual Match: everything that its two implementations share."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from envs.three_phases import (
+    APPLE_START,
+    SQUARES,
+    Episode,
+    ThreePhaseLayout,
+    cells_of,
+    draw_apples,
+    make_layout,
+    parse_board,
+)
+
+# The colour to remember takes the place of one of the wall cells. p: the player starts on one of these.
+_ACTIVE = """
+  #######
+  #     #
+  #     #
+  ##   ##
+  #ppppp#
+  #ppppp#
+  #######
+"""
+_PASSIVE = """
+
+    ###
+    #p#
+    ###
+
+
+
+"""
+# s: the three coloured squares.
+_REWARD = """
+###########
+# s  s  s #
+#         #
+#         #
+####   ####
+   # p #
+   #####
+"""
+# By `active`: the board, the wall cells that can show the colour (8 or 26) and the cells to start from.
+_EXPLORE = {
+    active: (parse_board(drawing), cells_of(drawing, "#"), cells_of(drawing, "p"))
+    for active, drawing in ((False, _PASSIVE), (True, _ACTIVE))
+}
+_REWARD_BOARD = parse_board(_REWARD)
+_REWARD_START = cells_of(_REWARD, "p")[0]
+_SQUARE_CELLS = cells_of(_REWARD, "s")  # [3, 2], from west to east
+
+
+def make_visual_match_layout(delay: int, apple_reward: float | None) -> ThreePhaseLayout:
+    """Check the options of Visual Match and work out its numbers.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+    return make_layout(delay, apple_reward, (1.0, 10.0), reward_steps=15, final=10.0)
+
+
+def draw_visual_match(rng: np.random.Generator, layout: ThreePhaseLayout, active: bool) -> Episode:
+    """Draw an episode: the colour, where it shows, the start, the order of the squares, the apples and their price."""
+    board, walls, starts = _EXPLORE[active]
+    target = SQUARES[rng.integers(len(SQUARES))]
+    explore = board.copy()
+    explore[tuple(walls[rng.integers(len(walls))])] = target
+    start = starts[rng.integers(len(starts))]
+    reward = _REWARD_BOARD.copy()
+    reward[_SQUARE_CELLS[:, 0], _SQUARE_CELLS[:, 1]] = rng.permutation(SQUARES)
+    apples, apple_choice = draw_apples(rng, layout)
+    return Episode(
+        boards=np.stack([explore, apples, reward]),
+        starts=np.array([start, APPLE_START, _REWARD_START]),
+        apple_choice=apple_choice,
+        target=target,
+    )
