@@ -5,6 +5,12 @@
 >>> batch = gymnasium.make_vec("Reinstate/GridTMazeActive-v0", num_envs=4, length=10)
 >>> batch.reset(seed=0)[0].shape
 (4, 7, 7, 3)
+
+MiniGrid's own environments run in batches too.
+
+>>> batch = envs.make_vec("MiniGrid-MemoryS13-v0", num_envs=4, observation="pixels")
+>>> batch.reset(seed=0)[0].shape
+(4, 56, 56, 3)
 """
 
 from __future__ import annotations
@@ -32,3 +38,11 @@ _register("GridTMazeCrowdedPassive", "grid_tmaze", "GridTMazePassive", distracto
 _register("GridTMazeCrowdedActive", "grid_tmaze", "GridTMazeActive", distractors=6)
 _register("TMazePassive", "tmaze", "TMazePassive")
 _register("TMazeActive", "tmaze", "TMazeActive")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "make_vec":  # imported on use: it needs numba and minigrid, and `import envs` stays cheap
+        from envs.minigrid_vector import make_vec
+
+        return make_vec
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
