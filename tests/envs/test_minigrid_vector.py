@@ -27,8 +27,8 @@ MINIGRID_IDS = sorted(
 )
 SUPPORTED_IDS = [env_id for env_id in MINIGRID_IDS if has_rules(gym.registry[env_id], {})]
 MEMORY_IDS = [env_id for env_id in SUPPORTED_IDS if "Memory" in env_id]
-# Too long for the simple player, or without anything to win.
-RARELY_WON = ("ObstructedMaze-1Q", "ObstructedMaze-2", "ObstructedMaze-Full", "Playground")
+# Too large for the simple player, or without anything to win.
+NEVER_WON = ("ObstructedMaze-Full", "Playground")
 
 
 def singles_of(env_id: str, num_envs: int, **options) -> list[MiniGridEnv]:
@@ -98,9 +98,9 @@ def test_random_play(env_id: str) -> None:
 
 @pytest.mark.parametrize("env_id", SUPPORTED_IDS)
 def test_clever_play(env_id: str) -> None:
-    """Episodes of full length, most of which are won."""
+    """Episodes of full length, some of which are won."""
     _, won = play(env_id, 4, 200 if is_large(env_id) else 120, clever=True)
-    assert won > 0 or any(name in env_id for name in RARELY_WON)
+    assert won > 0 or any(name in env_id for name in NEVER_WON)
 
 
 def test_what_is_supported() -> None:
