@@ -5,6 +5,12 @@
 >>> batch = gymnasium.make_vec("Reinstate/GridTMazeActive-v0", num_envs=4, length=10)
 >>> batch.reset(seed=0)[0].shape
 (4, 7, 7, 3)
+
+MiniGrid's own environments run in batches too.
+
+>>> batch = envs.make_vec("MiniGrid-MemoryS13-v0", num_envs=4, observation="pixels")
+>>> batch.reset(seed=0)[0].shape
+(4, 56, 56, 3)
 """
 
 from __future__ import annotations
@@ -37,3 +43,11 @@ _register("UmbrellaChain", "umbrella_chain", "UmbrellaChain")
 _register("KeyToDoor", "key_to_door", "KeyToDoor")
 _register("VisualMatchPassive", "visual_match", "VisualMatchPassive")
 _register("VisualMatchActive", "visual_match", "VisualMatchActive")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "make_vec":  # imported on use: it needs numba and minigrid, and `import envs` stays cheap
+        from envs.minigrid_vector import make_vec
+
+        return make_vec
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

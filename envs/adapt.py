@@ -6,18 +6,25 @@ MiniGrid's symbols, which are a uint8 image whose `high` is 10.
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import FlattenObservation, TransformObservation
 from minigrid.core.constants import OBJECT_TO_IDX
 from minigrid.minigrid_env import MiniGridEnv
+from minigrid.wrappers import RGBImgPartialObsWrapper
 
-from envs.naming import check_options, find_spec
+from envs.checks import check_choice
+from envs.grid_pixels import TILE
+from envs.grid_tmaze_layout import OBSERVATIONS
+from envs.minigrid_vector import MiniGridVector, has_rules, minigrid_class
+from envs.naming import check_options, find_spec, keywords_of
 
 # MiniGrid's views are 3 to 15 cells wide; a larger image is a picture.
 MAX_SYMBOLIC_SIDE = 15
@@ -32,20 +39,22 @@ def make_single(env_id: str, env_kwargs: dict[str, Any] | None = None, render_mo
 
     Args:
         env_id: a registered id, or "module:id".
-        env_kwargs: keywords of the environment.
+        env_kwargs: keywords of the environment; those of MiniGrid also take `observation`, "symbolic" or "pixels".
         render_mode: as in `gymnasium.make`.
 
     Raises:
         ValueError: the id or a keyword is unknown, a value is refused, or a space is not supported.
     """
-    env_kwargs = env_kwargs or {}
     spec = find_spec(env_id)
+    observation, env_kwargs = _split_observation(spec, env_kwargs or {})
     check_options(spec, env_kwargs)
     # Some environments take no render_mode at all, so it is passed only where one is asked for.
     rendering = {} if render_mode is None else {"render_mode": render_mode}
     env = gym.make(spec, **rendering, **env_kwargs)
     try:
         _check_action_space(env.action_space, spec.id)
+        if observation == "pixels":
+            env = RGBImgPartialObsWrapper(env, tile_size=TILE)
         return _adapt_observation(env, spec.id)
     except ValueError:
         env.close()
@@ -55,25 +64,49 @@ def make_single(env_id: str, env_kwargs: dict[str, Any] | None = None, render_mo
 def make_vector(env_id: str, num_envs: int, env_kwargs: dict[str, Any] | None = None) -> VectorEnv:
     """A batch of adapted environments that reset finished ones within the step (`AutoresetMode.SAME_STEP`).
 
-    Environments of this package run in their batched form, all others one after the other in a SyncVectorEnv.
+    Environments of this package and those of MiniGrid whose rules are in the engine run batched, all others one
+    after the other in a SyncVectorEnv.
 
     Raises:
         ValueError: as in `make_single`.
     """
     env_kwargs = env_kwargs or {}
     spec = find_spec(env_id)
-    check_options(spec, env_kwargs)
-    if is_batched(env_id):
-        return gym.make_vec(spec, num_envs=num_envs, **env_kwargs)
+    observation, options = _split_observation(spec, env_kwargs)
+    check_options(spec, options)
+    if _has_own_batch(spec):
+        return gym.make_vec(spec, num_envs=num_envs, **options)
+    if has_rules(spec, options):
+        return MiniGridVector(spec, num_envs, observation, **options)
+    if minigrid_class(spec) is not None:
+        warnings.warn(
+            f"{env_id} runs slowly, one environment after the other, because its rules are not in the engine.",
+            stacklevel=2,
+        )
     # Wrapped one by one: gymnasium's vector observation wrappers refuse SAME_STEP.
     make = partial(make_single, env_id, env_kwargs)
     return SyncVectorEnv([make] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
 
 
-def is_batched(env_id: str) -> bool:
-    """Whether the id has a batched form of this package: fast, and saved with `get_state`."""
+def is_batched(env_id: str, env_kwargs: dict[str, Any] | None = None) -> bool:
+    """Whether this runs in a batched form of this package: fast, and saved with `get_state`."""
+    spec = find_spec(env_id)
+    return _has_own_batch(spec) or has_rules(spec, env_kwargs or {})
+
+
+def _has_own_batch(spec: EnvSpec) -> bool:
     # Others' vector entry points (CartPole has one) may autoreset differently.
-    return str(find_spec(env_id).vector_entry_point).startswith("envs.")
+    return str(spec.vector_entry_point).startswith("envs.")
+
+
+def _split_observation(spec: EnvSpec, env_kwargs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The keyword `observation`, which MiniGrid's environments take here but not by themselves, and the others."""
+    options = dict(env_kwargs)
+    observation = "symbolic"
+    if minigrid_class(spec) is not None and "observation" not in (keywords_of(spec) or ()):
+        observation = options.pop("observation", observation)
+        check_choice("observation", observation, OBSERVATIONS)
+    return observation, options
 
 
 def _check_action_space(space: spaces.Space, env_id: str) -> None:

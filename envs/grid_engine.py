@@ -6,8 +6,10 @@ byte for byte.
 
 Shape letters: B worlds, W columns, H rows, V = 7 cells of view, N chosen worlds.
 
-Two things every caller must keep: the outermost cells of a world are walls (so the cell ahead always exists),
-and boxes are empty (the encoding has no room for what is inside one).
+One thing differs: MiniGrid's encoding has no room for what is inside a box, and here the state of a box tells it
+(`pack_box`); it never shows in a view.
+
+Every caller must keep the agent from facing the outside of a world; walls or closed doors all round do that.
 """
 
 from __future__ import annotations
@@ -47,7 +49,7 @@ NOTHING, ENTERED_GOAL, ENTERED_LAVA = range(3)
 class GridState(NamedTuple):
     """B worlds. A tuple of arrays, so that compiled code takes it and a snapshot is a copy of its fields."""
 
-    grid: np.ndarray  # [B, W, H, 3] uint8: (object, colour, state), MiniGrid's encoding
+    grid: np.ndarray  # [B, W, H, 3] uint8: (object, colour, state), MiniGrid's encoding and what boxes hold
     agent_pos: np.ndarray  # [B, 2] int64: x, y
     agent_dir: np.ndarray  # [B] int64: 0 east, 1 south, 2 west, 3 north
     carrying: np.ndarray  # [B, 3] uint8: the carried object; EMPTY when the hands are free
@@ -67,6 +69,11 @@ def empty_state(num_envs: int, width: int, height: int) -> GridState:
         carrying=carrying,
         step_count=np.zeros(num_envs, dtype=np.int64),
     )
+
+
+def pack_box(kind: int, colour: int) -> int:
+    """The state of a box that holds an object of this kind and colour; an empty box has the state 0."""
+    return kind << 3 | colour
 
 
 @njit(cache=True)
@@ -129,7 +136,11 @@ def act(world: GridState, b: int, action: int) -> int:
             _set_cell(hands, EMPTY, 0, 0)
     elif action == TOGGLE:
         if kind == BOX:
-            _set_cell(ahead, EMPTY, 0, 0)
+            inside = ahead[2]
+            if inside == 0:
+                _set_cell(ahead, EMPTY, 0, 0)
+            else:
+                _set_cell(ahead, inside >> 3, inside & 7, 0)
         elif kind == DOOR:
             if ahead[2] == LOCKED:
                 if hands[0] == KEY and hands[1] == ahead[1]:
@@ -140,7 +151,7 @@ def act(world: GridState, b: int, action: int) -> int:
 
 
 @njit(cache=True)
-def _write_view(world: GridState, b: int, out: np.ndarray) -> None:
+def _write_view(world: GridState, b: int, out: np.ndarray, see_through_walls: bool) -> None:
     """The view of world b into out [V, V, 3]; the agent stands at (3, 6) and looks towards row 0.
 
     MiniGrid cuts the view out, turns it and then spreads visibility row by row (`Grid.process_vis`). The same
@@ -155,7 +166,8 @@ def _write_view(world: GridState, b: int, out: np.ndarray) -> None:
     x0 = world.agent_pos[b, 0] - 3 * rx
     y0 = world.agent_pos[b, 1] - 3 * ry
 
-    visible = 1 << 3  # bit i: cell (i, j) of the row at hand is visible; at first the agent's own cell
+    # Bit i: cell (i, j) of the row at hand is visible. At first that is the agent's own cell.
+    visible = (1 << VIEW) - 1 if see_through_walls else 1 << 3
     for j in range(VIEW - 1, -1, -1):
         ahead = VIEW - 1 - j
         opaque = 0
@@ -166,8 +178,8 @@ def _write_view(world: GridState, b: int, out: np.ndarray) -> None:
                 kind, colour, state = grid[x, y, 0], grid[x, y, 1], grid[x, y, 2]
             else:
                 kind, colour, state = np.uint8(WALL), np.uint8(GREY), np.uint8(0)
-            out[i, j, 0], out[i, j, 1], out[i, j, 2] = kind, colour, state
-            if kind == WALL or (kind == DOOR and state != OPEN):
+            out[i, j, 0], out[i, j, 1], out[i, j, 2] = kind, colour, np.uint8(0) if kind == BOX else state
+            if not see_through_walls and (kind == WALL or (kind == DOOR and state != OPEN)):
                 opaque |= 1 << i
 
         above = 0
@@ -187,10 +199,12 @@ def _write_view(world: GridState, b: int, out: np.ndarray) -> None:
 
     # MiniGrid shows what is carried in the agent's own cell, and never what the agent stands on.
     out[VIEW // 2, VIEW - 1, :] = world.carrying[b]
+    if world.carrying[b, 0] == BOX:
+        out[VIEW // 2, VIEW - 1, 2] = 0
 
 
 @njit(cache=True)
-def write_views(world: GridState, which: np.ndarray, out: np.ndarray) -> None:
+def write_views(world: GridState, which: np.ndarray, out: np.ndarray, see_through_walls: bool = False) -> None:
     """Symbolic views of the worlds `which` [N] into the same rows of `out` [B, V, V, 3] uint8."""
     for b in which:
-        _write_view(world, b, out[b])
+        _write_view(world, b, out[b], see_through_walls)

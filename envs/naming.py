@@ -53,7 +53,7 @@ def _suggest_id(name: str) -> str:
 
 def check_options(spec: EnvSpec, options: dict[str, Any]) -> None:
     """Raise ValueError if an option is no keyword of the environment that the specification makes."""
-    accepted = _keywords(spec)
+    accepted = keywords_of(spec)
     if accepted is None:
         return
     for option in options:
@@ -70,7 +70,7 @@ def suggest(word: str, words: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def _keywords(spec: EnvSpec) -> set[str] | None:
+def keywords_of(spec: EnvSpec) -> set[str] | None:
     """All keywords that an environment's constructor takes, or None where that cannot be read off."""
     entry_point = spec.entry_point
     if isinstance(entry_point, str):

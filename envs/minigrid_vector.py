@@ -1,0 +1,130 @@
+"""MiniGrid's own environments in batches: the same episodes, step for step, in compiled loops over arrays."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.envs.registration import EnvSpec
+from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
+from minigrid.envs import MemoryEnv
+from minigrid.minigrid_env import MiniGridEnv
+
+from envs.grid_engine import BOX, EMPTY, VIEW, empty_state, pack_box, write_views
+from envs.grid_pixels import draw_views
+from envs.grid_tmaze import observation_space_of
+from envs.minigrid_memory_layout import begin_memory
+from envs.minigrid_rules import TASK_NUMBERS, TASKS, play_all
+from envs.naming import check_options, find_spec
+from envs.vector_base import SameStepVectorEnv
+
+
+def minigrid_class(spec: EnvSpec) -> type[MiniGridEnv] | None:
+    """The MiniGrid class that the specification makes, or None if it makes something else."""
+    entry_point = spec.entry_point
+    if isinstance(entry_point, str):
+        entry_point = gym.envs.registration.load_env_creator(entry_point)
+    return entry_point if inspect.isclass(entry_point) and issubclass(entry_point, MiniGridEnv) else None
+
+
+def has_rules(spec: EnvSpec, options: dict[str, Any]) -> bool:
+    """Whether `MiniGridVector` can play this environment with these keywords."""
+    view_size = {**spec.kwargs, **options}.get("agent_view_size", VIEW)
+    return minigrid_class(spec) in TASKS and not spec.additional_wrappers and view_size == VIEW
+
+
+def make_vec(env_id: str, num_envs: int, observation: str = "symbolic", **options: Any) -> MiniGridVector:
+    """A batch of one of MiniGrid's own environments.
+
+    Args:
+        env_id: such as "MiniGrid-MemoryS13-v0".
+        observation: "symbolic" or "pixels".
+        options: keywords of the environment, such as max_steps.
+
+    Raises:
+        ValueError: the id or a keyword is unknown, or the rules of the environment are not in the engine.
+    """
+    spec = find_spec(env_id)
+    check_options(spec, options)
+    if not has_rules(spec, options):
+        raise ValueError(
+            f"{spec.id} with options {options} has rules that are not in the engine: use envs.adapt.make_vector, "
+            "which runs it slowly."
+        )
+    return MiniGridVector(spec, num_envs, observation, **options)
+
+
+class MiniGridVector(SameStepVectorEnv):
+    """B environments of one MiniGrid id.
+
+    Observations are [7, 7, 3] symbols or [56, 56, 3] pixels. On the last step of an episode `is_success` tells
+    whether it was terminated with a reward. New episodes are drawn by MiniGrid itself, in one environment that is
+    kept for it, from the generator of the environment that begins; MiniGrid-Memory's are drawn straight into arrays.
+    """
+
+    def __init__(self, spec: EnvSpec, num_envs: int, observation: str, **options: Any):
+        self._drawer: MiniGridEnv = gym.make(spec, disable_env_checker=True, **options).unwrapped
+        super().__init__(num_envs, observation_space_of(observation), self._drawer.action_space, None)
+        self.observation = observation
+        self._task = TASKS[type(self._drawer)]
+        self._world = empty_state(num_envs, self._drawer.width, self._drawer.height)
+        self._task_numbers = np.zeros((num_envs, TASK_NUMBERS), dtype=np.int64)
+        self._success = np.zeros(num_envs, dtype=bool)
+        self._views = np.empty((num_envs, VIEW, VIEW, 3), dtype=np.uint8)  # scratch of the pixel observation
+
+    def _begin(self, b: int, rng: np.random.Generator) -> None:
+        self._world.carrying[b] = (EMPTY, 0, 0)
+        self._world.step_count[b] = 0
+        if type(self._drawer) is MemoryEnv:
+            begin_memory(self._drawer, rng, self._world, self._task_numbers[b], b)
+        else:
+            self._begin_by_minigrid(b, rng)
+
+    def _begin_by_minigrid(self, b: int, rng: np.random.Generator) -> None:
+        env = self._drawer
+        # What MiniGridEnv.reset does, without the observation.
+        env.np_random = rng
+        env.agent_pos, env.agent_dir = (-1, -1), -1
+        env._gen_grid(env.width, env.height)
+
+        cells = env.grid.encode()  # [W, H, 3]
+        for x, y in np.argwhere(cells[..., 0] == BOX):
+            inside = env.grid.get(x, y).contains
+            if inside is not None:
+                cells[x, y, 2] = pack_box(OBJECT_TO_IDX[inside.type], COLOR_TO_IDX[inside.color])
+        self._world.grid[b] = cells
+        self._world.agent_pos[b] = env.agent_pos
+        self._world.agent_dir[b] = env.agent_dir
+        numbers = self._task.numbers(env)
+        self._task_numbers[b, : len(numbers)] = numbers
+
+    def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rewards = np.empty(self.num_envs, dtype=np.float64)
+        terminated = np.empty(self.num_envs, dtype=bool)
+        truncated = np.empty(self.num_envs, dtype=bool)
+        play_all(
+            self._task.rule,
+            self._drawer.max_steps,
+            self._world,
+            self._task_numbers,
+            actions,
+            rewards,
+            terminated,
+            truncated,
+        )
+        self._success = terminated & (rewards > 0)
+        return rewards, terminated, truncated
+
+    def _observe(self, which: np.ndarray, out: np.ndarray) -> None:
+        views = out if self.observation == "symbolic" else self._views
+        write_views(self._world, which, views, self._drawer.see_through_walls)
+        if self.observation == "pixels":
+            draw_views(views, which, out)
+
+    def _final_info(self) -> dict[str, np.ndarray]:
+        return {"is_success": self._success}
+
+    def _state_arrays(self) -> dict[str, np.ndarray]:
+        return {**self._world._asdict(), "task_numbers": self._task_numbers}

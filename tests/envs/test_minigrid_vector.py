@@ -1,0 +1,235 @@
+"""MiniGrid in batches against MiniGrid's single environments, to the last bit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import SyncVectorEnv
+from maze_play import assert_same
+from minigrid.minigrid_env import MiniGridEnv
+from minigrid.wrappers import RGBImgPartialObsWrapper
+from minigrid_play import clever_action, random_action
+
+import envs
+from envs.adapt import is_batched, make_single, make_vector
+from envs.grid_engine import BOX, EMPTY
+from envs.minigrid_rules import TASKS
+from envs.minigrid_vector import MiniGridVector, has_rules, minigrid_class
+from envs.vector_base import generator_to_words
+
+MINIGRID_IDS = sorted(
+    env_id for env_id, spec in gym.registry.items() if env_id.startswith("MiniGrid-") and "WFC" not in env_id
+)
+SUPPORTED_IDS = [env_id for env_id in MINIGRID_IDS if has_rules(gym.registry[env_id], {})]
+MEMORY_IDS = [env_id for env_id in SUPPORTED_IDS if "Memory" in env_id]
+# Too large for the simple player, or without anything to win.
+NEVER_WON = ("ObstructedMaze-Full", "Playground")
+
+
+def singles_of(env_id: str, num_envs: int, **options) -> list[MiniGridEnv]:
+    return [gym.make(gym.registry[env_id], disable_env_checker=True, **options).unwrapped for _ in range(num_envs)]
+
+
+def assert_same_worlds(batch: MiniGridVector, singles: list[MiniGridEnv], which: list[int]) -> None:
+    """The whole cells of some environments; what all have is compared on every step."""
+    state = batch.get_state()
+    for b, single in enumerate(singles):
+        assert tuple(state["agent_pos"][b]) == tuple(single.agent_pos)
+        assert state["agent_dir"][b] == single.agent_dir
+        assert state["step_count"][b] == single.step_count
+        hands = state["carrying"][b]
+        carried = single.carrying.encode() if single.carrying else (EMPTY, 0, 0)
+        assert (*hands[:2], 0 if hands[0] == BOX else hands[2]) == carried
+        np.testing.assert_array_equal(state["generator"][b], generator_to_words(single.np_random))
+    for b in which:
+        cells = state["grid"][b]
+        cells[cells[..., 0] == BOX, 2] = 0  # what is inside, which MiniGrid's encoding does not tell
+        np.testing.assert_array_equal(cells, singles[b].grid.encode())
+
+
+def play(env_id: str, num_envs: int, steps: int, clever: bool, **options) -> tuple[int, int]:
+    """Play batch and singles side by side; the number of ended and of successful episodes."""
+    batch = envs.make_vec(env_id, num_envs, **options)
+    singles = singles_of(env_id, num_envs, **options)
+    rng = np.random.default_rng(num_envs)
+    seeds = [1000 + 17 * b for b in range(num_envs)]
+    observations, infos = batch.reset(seed=seeds)
+    assert infos == {}
+    for b, single in enumerate(singles):
+        np.testing.assert_array_equal(observations[b], single.reset(seed=seeds[b])[0]["image"])
+    assert_same_worlds(batch, singles, list(range(num_envs)))
+    ended = won = 0
+    for _ in range(steps):
+        actions = [clever_action(s, b % 4 == 3, rng) if clever else random_action(rng) for b, s in enumerate(singles)]
+        observations, rewards, terminated, truncated, infos = batch.step(actions)
+        done = terminated | truncated
+        assert bool(infos) == done.any()
+        for b, single in enumerate(singles):
+            view, reward, *flags, _ = single.step(actions[b])
+            assert (rewards[b], terminated[b], truncated[b]) == (reward, *flags)
+            if done[b]:
+                np.testing.assert_array_equal(infos["final_obs"][b], view["image"])
+                assert infos["final_info"]["is_success"][b] == (reward > 0)
+                ended, won = ended + 1, won + int(reward > 0)
+                view, _ = single.reset()
+            np.testing.assert_array_equal(observations[b], view["image"])
+        assert_same_worlds(batch, singles, np.flatnonzero(done).tolist())
+    assert_same_worlds(batch, singles, list(range(num_envs)))
+    return ended, won
+
+
+def is_large(env_id: str) -> bool:
+    single = singles_of(env_id, 1)[0]
+    return single.width * single.height > 150
+
+
+@pytest.mark.parametrize("env_id", SUPPORTED_IDS)
+def test_random_play(env_id: str) -> None:
+    """Three truncations of every environment at least; many of them are terminated as well."""
+    num_envs = 5 if is_large(env_id) else 20
+    ended, _ = play(env_id, num_envs, 50, clever=False, max_steps=16)
+    assert ended >= 3 * num_envs
+
+
+@pytest.mark.parametrize("env_id", SUPPORTED_IDS)
+def test_clever_play(env_id: str) -> None:
+    """Episodes of full length, some of which are won."""
+    _, won = play(env_id, 4, 200 if is_large(env_id) else 120, clever=True)
+    assert won > 0 or any(name in env_id for name in NEVER_WON)
+
+
+def test_what_is_supported() -> None:
+    for name in (
+        *("MemoryS7", "MemoryS9", "MemoryS11", "MemoryS13", "MemoryS13Random", "MemoryS17Random", "Empty-Random-6x6"),
+        *("FourRooms", "DoorKey-16x16", "RedBlueDoors-8x8", "KeyCorridorS6R3", "LavaGapS7", "LavaCrossingS11N5"),
+        *("SimpleCrossingS9N3", "Unlock", "UnlockPickup", "BlockedUnlockPickup", "MultiRoom-N6", "PutNear-8x8-N3"),
+        *("GoToDoor-8x8", "GoToObject-8x8-N2", "Fetch-8x8-N3", "LockedRoom", "DistShift2", "ObstructedMaze-Full"),
+    ):
+        assert f"MiniGrid-{name}-v0" in SUPPORTED_IDS
+    assert {minigrid_class(gym.registry[env_id]) for env_id in SUPPORTED_IDS} == set(TASKS)
+    assert all("Dynamic" in env_id for env_id in set(MINIGRID_IDS) - set(SUPPORTED_IDS))
+
+
+@pytest.mark.parametrize("env_id", MEMORY_IDS)
+def test_memory_draws_what_minigrid_draws(env_id: str) -> None:
+    """The worlds are drawn without MiniGrid's objects: same cells, same targets, same state of the generator."""
+    batch, (single,) = envs.make_vec(env_id, 1), singles_of(env_id, 1)
+    for episode in range(150):
+        seed = 3 if episode == 0 else None
+        np.testing.assert_array_equal(batch.reset(seed=seed)[0][0], single.reset(seed=seed)[0]["image"])
+        assert_same_worlds(batch, [single], [0])
+        assert tuple(batch.get_state()["task_numbers"][0]) == (*single.success_pos, *single.failure_pos)
+
+
+@pytest.mark.parametrize("env_id", ["MiniGrid-DoorKey-5x5-v0", "MiniGrid-GoToObject-6x6-N2-v0"])
+def test_pixels(env_id: str) -> None:
+    batch = make_vector(env_id, 3, {"observation": "pixels", "max_steps": 20})
+    assert isinstance(batch, MiniGridVector)
+    alone = make_single(env_id, {"observation": "pixels", "max_steps": 20})
+    assert batch.single_observation_space == alone.observation_space
+    singles = [RGBImgPartialObsWrapper(gym.make(env_id, max_steps=20), tile_size=8) for _ in range(3)]
+    observations, _ = batch.reset(seed=5)
+    np.testing.assert_array_equal(observations[0], alone.reset(seed=5)[0])
+    for b, single in enumerate(singles):
+        np.testing.assert_array_equal(observations[b], single.reset(seed=5 + b)[0]["image"])
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        actions = [random_action(rng) for _ in singles]
+        observations, _, terminated, truncated, infos = batch.step(actions)
+        for b, single in enumerate(singles):
+            view = single.step(actions[b])[0]["image"]
+            if terminated[b] or truncated[b]:
+                np.testing.assert_array_equal(infos["final_obs"][b], view)
+                view = single.reset()[0]["image"]
+            np.testing.assert_array_equal(observations[b], view)
+
+
+def test_the_form_is_that_of_the_slow_way() -> None:
+    """Types, spaces and infos equal those of gymnasium's SyncVectorEnv, with `is_success` in addition."""
+    env_id, options = "MiniGrid-LavaGapS5-v0", {"max_steps": 12}
+    batch = make_vector(env_id, 3, options)
+    slow = SyncVectorEnv([lambda: make_single(env_id, options)] * 3, autoreset_mode=batch.metadata["autoreset_mode"])
+    assert batch.single_observation_space == slow.single_observation_space
+    assert batch.single_action_space == slow.single_action_space
+    for seed in (7, [3, 2**40, 1], None):
+        assert_same(batch.reset(seed=seed)[0], slow.reset(seed=seed)[0])
+        rng = np.random.default_rng(0)
+        for _ in range(40):
+            actions = np.array([random_action(rng) for _ in range(3)])
+            *ours, our_infos = batch.step(actions)
+            *theirs, their_infos = slow.step(actions)
+            for one, other in zip(ours, theirs, strict=True):
+                assert_same(one, other)
+            if our_infos:
+                assert our_infos.pop("final_info").keys() == {"is_success", "_is_success"}
+                assert their_infos.pop("final_info") == {}
+            assert_same(our_infos, their_infos)
+
+
+@pytest.mark.parametrize(
+    "env_id", ["MiniGrid-MemoryS7-v0", "MiniGrid-ObstructedMaze-1Dlh-v0", "MiniGrid-PutNear-6x6-N2-v0"]
+)
+def test_snapshot_in_mid_episode(env_id: str) -> None:
+    def roll(env: MiniGridVector, steps: int, seed: int) -> list[tuple]:
+        rng = np.random.default_rng(seed)
+        return [env.step([random_action(rng) for _ in range(3)]) for _ in range(steps)]
+
+    batch = envs.make_vec(env_id, 3, max_steps=30)
+    batch.reset(seed=0)
+    before = roll(batch, 40, 0)
+    state = batch.get_state()
+    continued = roll(batch, 70, 1)
+    other = envs.make_vec(env_id, 3, max_steps=30)  # never reset
+    np.testing.assert_array_equal(other.set_state(state), before[-1][0])
+    for ours, theirs in zip(roll(other, 70, 1), continued, strict=True):
+        for one, two in zip(ours, theirs, strict=True):
+            assert_same(one, two)
+
+
+@pytest.mark.parametrize(
+    "env_id, options", [("MiniGrid-Dynamic-Obstacles-8x8-v0", {}), ("MiniGrid-Empty-5x5-v0", {"agent_view_size": 5})]
+)
+def test_others_run_slowly_with_one_warning(env_id: str, options: dict) -> None:
+    with pytest.warns(UserWarning) as caught:
+        env = make_vector(env_id, 3, options)
+    assert [str(warning.message) for warning in caught] == [
+        f"{env_id} runs slowly, one environment after the other, because its rules are not in the engine."
+    ]
+    assert caught[0].filename == __file__, "the warning points to the caller"
+    assert isinstance(env, SyncVectorEnv) and not is_batched(env_id, options)
+    side = options.get("agent_view_size", 7)
+    assert env.reset(seed=0)[0].shape == (3, side, side, 3)
+    with pytest.raises(ValueError, match=f"{env_id} with options .* use envs.adapt.make_vector"):
+        envs.make_vec(env_id, 3, **options)
+    pixels = make_single(env_id, {**options, "observation": "pixels"})
+    assert pixels.reset(seed=0)[0].shape == (8 * side, 8 * side, 3)
+
+
+def test_supported_ids_run_batched_without_a_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        env = make_vector("MiniGrid-MemoryS7-v0", 2)
+    assert isinstance(env, MiniGridVector) and is_batched("MiniGrid-MemoryS7-v0")
+
+
+def test_wrong_calls_are_named() -> None:
+    for make in (envs.make_vec, lambda env_id, n, **options: make_vector(env_id, n, options)):
+        with pytest.raises(ValueError, match="observation='rgb' is unknown: choose one of 'symbolic', 'pixels'"):
+            make("MiniGrid-MemoryS7-v0", 2, observation="rgb")
+        with pytest.raises(ValueError, match="Did you mean 'MiniGrid-MemoryS7-v0'"):
+            make("MiniGrid-MemoryS7", 2)
+        with pytest.raises(ValueError, match="Did you mean 'max_steps'"):
+            make("MiniGrid-MemoryS7-v0", 2, max_step=3)
+    with pytest.raises(AttributeError, match="no attribute 'make_vek'"):
+        _ = envs.make_vek
+
+
+def test_importing_envs_is_cheap() -> None:
+    """Registering ids needs neither the compiler nor MiniGrid."""
+    code = "import envs, sys; assert not {'numba', 'minigrid', 'torch'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
