@@ -77,7 +77,7 @@ def update(
 
     log: dict[str, float] = {}
     for epoch in range(options.epochs):
-        replay = agent.replay(chunk, options.max_states, learner.generator)
+        replay = agent.replay(chunk, options.states_per_env * chunk.num_envs, learner.generator)
         weight = share_between(replay.weight, chunk.novel, options.novel_share)  # [T, B]
         log_prob = torch.log_softmax(replay.logits, dim=-1).gather(2, chunk.action[..., None]).squeeze(2)
         policy = clipped_policy_loss(log_prob, chunk.log_prob, scaled, options.clip_coef)

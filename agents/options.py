@@ -32,8 +32,8 @@ class LearningOptions:
     """Entropy bonus at --total-timesteps, reached linearly."""
     max_grad_norm: float = 0.5
     """Gradients are clipped to this norm, the embedding network's apart from the rest."""
-    max_states: int = 2048
-    """Memory agent: at most this many states of a chunk, drawn at random, are learnt from in an epoch."""
+    states_per_env: int = 8
+    """Memory agent: on average at most this many states of each environment are learnt from in an epoch, at random."""
     novel_share: float = 0.3
     """Weight of the steps that wrote to memory in the loss; the others have the rest."""
     novelty_bonus: float = 0.0

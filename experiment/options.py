@@ -115,7 +115,7 @@ class RunOptions:
             "--codec-updates": m.codec_updates,
             "--chunk-steps": lo.chunk_steps,
             "--epochs": lo.epochs,
-            "--max-states": lo.max_states,
+            "--states-per-env": lo.states_per_env,
             "--novelty-bonus-timesteps": lo.novelty_bonus_timesteps,
         }
         for flag, value in at_least_one.items():
