@@ -106,6 +106,7 @@ class MemoryChain(gym.Env):
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    action_names: ClassVar[tuple[str, ...]] = ("-1", "+1")
 
     def __init__(self, length: int = 100, bits: int = 1, render_mode: str | None = None):
         self.layout = make_layout(length, bits)

@@ -44,6 +44,7 @@ class ThreePhaseEnv(gym.Env):
     """An environment whose episode is given by its three boards; a subclass says what they are."""
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    action_names: ClassVar[tuple[str, ...]] = ("north", "south", "west", "east")
 
     def __init__(self, layout: ThreePhaseLayout, render_mode: str | None):
         self.layout = layout

@@ -61,6 +61,7 @@ class TMaze(gym.Env):
     """What the passive and the active T-Maze have in common; see their pages."""
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    action_names: ClassVar[tuple[str, ...]] = ("right", "up", "left", "down")
     active: bool
 
     def __init__(self, length: int = 100, penalty: str = "classic", render_mode: str | None = None):

@@ -105,6 +105,7 @@ class UmbrellaChain(gym.Env):
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    action_names: ClassVar[tuple[str, ...]] = ("leave", "take")
 
     def __init__(self, length: int = 100, render_mode: str | None = None):
         self.layout = make_layout(length)

@@ -1,4 +1,4 @@
-"""The command `reinstate`: train and evaluate."""
+"""The command `reinstate`: train, evaluate and play."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from experiment.build import build_agent, build_envs
 from experiment.errors import UserError
 from experiment.evaluation import evaluate
 from experiment.options import RunOptions
+from experiment.play import PlayOptions, play
 from experiment.training import print_results, train
 
 
@@ -62,6 +63,7 @@ def evaluate_run(options: EvaluateOptions) -> int:
 Command = (
     Annotated[RunOptions, tyro.conf.subcommand("train", description="Train an agent.")]
     | Annotated[EvaluateOptions, tyro.conf.subcommand("evaluate", description="Evaluate a trained run.")]
+    | Annotated[PlayOptions, tyro.conf.subcommand("play", description="Play an environment by keyboard.")]
 )
 
 
@@ -77,6 +79,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if isinstance(options, EvaluateOptions):
             return evaluate_run(options)
+        if isinstance(options, PlayOptions):
+            return play(options)
         return train(options, ["reinstate", *argv])
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

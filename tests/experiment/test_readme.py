@@ -1,5 +1,6 @@
 """Every command that the README shows is run."""
 
+import io
 import re
 import shlex
 from pathlib import Path
@@ -9,12 +10,12 @@ import pytest
 from experiment.cli import main
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = re.findall(r"^(reinstate (?:train|evaluate) .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+COMMANDS = re.findall(r"^(reinstate (?:train|evaluate|play) .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
 TINY = "--total-timesteps 64 --num-envs 2 --eval-episodes 2 --chunk-steps 16".split()
 
 
-def test_there_are_commands_of_both_kinds():
-    assert {c.split()[1] for c in COMMANDS} == {"train", "evaluate"}
+def test_there_are_commands_of_every_kind():
+    assert {c.split()[1] for c in COMMANDS} == {"train", "evaluate", "play"}
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.split()[1] == "train"])
@@ -28,6 +29,13 @@ def test_evaluate_commands(tmp_path):
     for command in (c for c in COMMANDS if c.split()[1] == "evaluate"):
         words = [run if w == "runs/NAME" else "2" if w == "200" else w for w in shlex.split(command)[1:]]
         assert main(words) == 0
+
+
+def test_play_commands(monkeypatch, capsys):
+    for command in (c for c in COMMANDS if c.split()[1] == "play"):
+        monkeypatch.setattr("sys.stdin", io.StringIO("q\n"))
+        assert main(shlex.split(command)[1:]) == 0
+        assert capsys.readouterr().out.startswith("keys: ")
 
 
 def test_make_targets_exist():
