@@ -26,6 +26,7 @@ from experiment.options import RunOptions
 
 ENVS = 128
 WALKING_LENGTH = 100
+MIDWAY = 0.5  # of the schedules of learning rate and entropy: most of a run is spent walking
 WALKS = 1.25  # mean episode length over the corridor's, of an agent that walks to the junction
 
 
@@ -58,12 +59,12 @@ class Training:
         self.collector = start_collecting(self.envs, self.agent, seeds, generator(1))
         self.recent: list[int] = []  # lengths of the last episodes
 
-    def run(self, enough: Callable[[float], bool]) -> tuple[float, float]:
-        """Trains until `enough` of the seconds passed; steps/s and seconds."""
+    def run(self, progress: float, enough: Callable[[float], bool]) -> tuple[float, float]:
+        """Trains at this point of the schedules until `enough` of the seconds passed; steps/s and seconds."""
         started, first = time.perf_counter(), self.collector.steps_done
         while not enough(passed := time.perf_counter() - started):
             chunk = collect(self.envs, self.agent, self.collector, self.learning.chunk_steps)
-            update(self.agent, chunk, self.learner, self.learning, 0.0, 0.0)
+            update(self.agent, chunk, self.learner, self.learning, progress, 0.0)
             update_codec(self.agent, chunk, self.learner.generator)
             self.recent = (self.recent + [e.length for e in chunk.episodes])[-ENVS:]
         return (self.collector.steps_done - first) / passed, passed
@@ -85,13 +86,13 @@ def corridor(length: int) -> tuple[RunOptions, Any]:
 def ours(options: Speed) -> Iterator[dict[str, Any]]:
     """Learns to walk in a short corridor, then trains on in each of the lengths."""
     training = Training()
-    learning, took = training.run(lambda passed: training.walks or passed >= options.warm_up)
+    learning, took = training.run(0.0, lambda passed: training.walks or passed >= options.warm_up)
     walked = training.walks
     yield {"walked_after_seconds": round(took, 1) if walked else None, "steps_per_second": round(learning)}
     for length in options.lengths:
         training.enter(length)
-        training.run(lambda passed: passed >= options.seconds / 2)
-        speed, _ = training.run(lambda passed: passed >= options.seconds)
+        training.run(MIDWAY, lambda passed: passed >= options.seconds / 2)
+        speed, _ = training.run(MIDWAY, lambda passed: passed >= options.seconds)
         mean = training.mean_length
         yield {"length": length, "steps_per_second": round(speed), "mean_episode_length": mean and round(mean, 1)}
 
