@@ -2,6 +2,7 @@
 
 import json
 
+import env_speed
 import first_scenes
 import plot
 import probe
@@ -57,3 +58,14 @@ def test_training_speed(monkeypatch, capsys):
     train_speed.main(train_speed.Speed(warm_up=0.3, seconds=0.3, lengths=(4,)))
     row = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert row["length"] == 4 and row["ratio"] == pytest.approx(row["steps_per_second"] / 100, abs=0.1)
+
+
+def test_environment_speed(capsys):
+    env_speed.main(env_speed.Speed(seconds=0.02, rows=(0, 3)))
+    out = capsys.readouterr().out.splitlines()
+    assert "MemoryS13, symbolic: first reset and step" in out[0]
+    lines = [line.split(" | ") for line in out[-2:]]
+    assert [line[0] for line in lines] == ["| MemoryS13, symbolic", "| KeyToDoor, delay 1000"]
+    for line in lines:
+        speed, other = (int(cell.replace(",", "")) for cell in line[2:4])
+        assert float(line[4]) == pytest.approx(speed / other, rel=0.02, abs=0.06)  # the cells are rounded

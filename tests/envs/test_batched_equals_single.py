@@ -7,7 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from maze_play import ALL_IDS, GRID_IDS, MAZE_IDS, TMAZE_IDS, assert_same, sized
+from maze_play import ALL_IDS, ENDLESS_ID, GRID_IDS, MAZE_IDS, TMAZE_IDS, assert_same, sized
 
 # Half the time at random, half the time towards the goal, so that episodes end in arms as well as by truncation.
 GRID_ACTION_SHARES = np.array([0.12, 0.12, 0.46, 0.1, 0.05, 0.1, 0.05])
@@ -29,6 +29,8 @@ CASES = (
     + [(env_id, {"length": 2, "penalty": 0}, 100) for env_id in GRID_IDS]
     + [(env_id, {"length": 2, "penalty": 0.5, "distractors": 41}, 100) for env_id in GRID_IDS[:2]]
     + [(env_id, {"length": 5, "penalty": "alt"}, 100) for env_id in TMAZE_IDS]
+    + [(ENDLESS_ID, {"length": 2, "corridors": 2}, 300), (ENDLESS_ID, {"length": 1, "corridors": 1}, 200)]
+    + [(ENDLESS_ID, {"length": 1, "corridors": 3, "distractors": 5, "penalty": 0.5, "observation": "pixels"}, 300)]
 )
 
 
@@ -38,8 +40,8 @@ def test_random_play(env_id: str, options: dict[str, Any], steps: int) -> None:
     batched, single = both(env_id, num_envs, options)
     assert batched.single_observation_space == single.single_observation_space
     assert batched.single_action_space == single.single_action_space
-    if env_id in MAZE_IDS:
-        shares = GRID_ACTION_SHARES if env_id in GRID_IDS else TMAZE_ACTION_SHARES
+    if env_id in [*MAZE_IDS, ENDLESS_ID]:
+        shares = TMAZE_ACTION_SHARES if env_id in TMAZE_IDS else GRID_ACTION_SHARES
     else:
         shares = np.full(batched.single_action_space.n, 1 / batched.single_action_space.n)
     rng = np.random.default_rng(0)

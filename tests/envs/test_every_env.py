@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
-from maze_play import ALL_IDS, GRID_IDS, PHASE_IDS, assert_same, sized
+from maze_play import ALL_IDS, ENDLESS_ID, GRID_IDS, PHASE_IDS, assert_same, sized
 
 import envs
 
@@ -33,7 +33,7 @@ def test_all_ids_are_registered() -> None:
 @pytest.mark.parametrize("env_id", ALL_IDS)
 def test_made_in_every_way(env_id: str) -> None:
     single = gym.make(env_id)
-    size, default = ("delay", 90) if env_id in PHASE_IDS else ("length", 100)
+    size, default = ("delay", 90) if env_id in PHASE_IDS else ("length", 20 if env_id == ENDLESS_ID else 100)
     assert getattr(single.unwrapped.layout, size) == default
     batched = gym.make_vec(env_id, num_envs=2)
     assert type(batched).__name__ == type(single.unwrapped).__name__ + "Vector"
@@ -53,7 +53,7 @@ def test_module_prefix_registers_by_itself() -> None:
 @pytest.mark.parametrize("env_id", ALL_IDS)
 def test_gymnasiums_checker(env_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")  # the checker opens a window
-    kinds = [{"observation": "symbolic"}, {"observation": "pixels"}] if env_id in GRID_IDS else [{}]
+    kinds = [{"observation": "symbolic"}, {"observation": "pixels"}] if env_id in [*GRID_IDS, ENDLESS_ID] else [{}]
     for options in kinds:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
