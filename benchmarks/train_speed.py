@@ -3,8 +3,8 @@
 The default agent on GridTMazePassive with 128 environments, beside sb3-contrib's RecurrentPPO (LSTM of 64 units, 16
 environments, MiniGrid-MemoryS7) in the same run, where that is installed (`pip install -e '.[bench]'`). The speed
 depends on the policy: one that walks straight on changes state seldom. So the agent first learns to walk in a corridor
-of length 100 (the first row is its speed meanwhile), and then trains on in each of the lengths: all corridor cells look
-alike, so it walks there at once. Absolute figures drift with the machine; the ratio is what counts.
+of length 100 (the first row is its speed meanwhile), and then trains on in each of the lengths; the mean length of its
+episodes there tells how straight it walks. Absolute figures drift with the machine; the ratio is what counts.
 """
 
 from __future__ import annotations

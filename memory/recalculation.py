@@ -83,7 +83,9 @@ def group_by(key: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     return torch.empty_like(distinct).scatter_(0, group, index), group  # any of a group will do
 
 
-def gradient_to_send(mode: str, gradient: Tensor, recalculated: Tensor, stored: Tensor, count: Tensor, eta: float):
+def gradient_to_send(
+    mode: str, gradient: Tensor, recalculated: Tensor, stored: Tensor, count: Tensor, eta: float
+) -> Tensor:
     """dL/de [K, D] as each approximation has it, from sums over `count` [K, 1] slots of equal codes."""
     if mode in ("direct", "oracle"):
         return gradient

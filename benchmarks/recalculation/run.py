@@ -1,14 +1,14 @@
 """What recalculation is worth: `python benchmarks/recalculation/run.py`.
 
-Trains every way of recalculation, and the agent without memory, on the crowded and on the plain T-Maze, 3 seeds each;
-`direct` on the crowded one is the main job (`make train`), 5 seeds, each alone on the machine. Runs stop when a greedy
-evaluation succeeds 98 times of 100, or at their budget; "direct, to the end" does not stop, and checks its gradients
-against the oracle's.
+Trains every way of recalculation, and the agent without memory, on the crowded and on the plain T-Maze, 3 seeds each
+(smaller etas of `target` once, on the crowded one). `direct` on the crowded one is the main job (`make train`), 5
+seeds, each alone on the machine. Runs stop when a greedy evaluation succeeds 98 times of 100, or at their budget;
+"direct, to the end" does not stop, and checks its gradients against the oracle's.
 
-Resumable: a run whose row stands in results.jsonl is not made again. Then it writes the table, results.md. A row has
-the last checkpoint's greedy and sampled success on 1,000 fresh episodes, the linear probe for the cue on stored
-embeddings before and after (probe.py), steps, minutes, the success of the training episodes along the way, and the
-command.
+Resumable: a run whose command stands in results.jsonl is not made again (delete the file where defaults have changed).
+Then it writes the table, results.md. A row has the last checkpoint's greedy and sampled success on 1,000 fresh
+episodes, the linear probe for the cue on stored embeddings before and after (probe.py), steps, minutes, the success of
+the training episodes along the way, and the command.
 """
 
 from __future__ import annotations
