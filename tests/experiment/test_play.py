@@ -42,6 +42,11 @@ def test_a_t_maze_is_won_through_a_pipe():
     assert "\x1b" not in done.stdout
 
 
+def test_what_follows_the_quit_key_is_not_played(monkeypatch, capsys):
+    assert play(monkeypatch, ["right", "q", "right"], *T_MAZE) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "step 1: right, reward 0, return 0"
+
+
 def test_losing_restarting_and_keys_without_an_action(monkeypatch, capsys):
     keys = ["left", "right", "z", "DOWN", "up", "r", "right"]  # then the input ends
     assert play(monkeypatch, keys, *T_MAZE) == 0
