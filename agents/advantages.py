@@ -1,43 +1,33 @@
-"""Returns and advantages: pure functions of [T, B] tensors."""
+"""Returns and advantages: pure functions of arrays with one entry for each decision."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import numpy as np
+from numba import njit
 
 
+@njit(cache=True)
 def gae(
-    reward: Tensor,
-    value: Tensor,
-    last_value: Tensor,
-    terminated: Tensor,
-    truncated: Tensor,
-    final_value: Tensor,
-    gamma: float,
-    lam: float,
-) -> Tensor:
-    """Generalised advantage estimation (Schulman et al. 2016, arXiv 1506.02438, eq. 16).
+    reward: np.ndarray, value: np.ndarray, next_value: np.ndarray, follow: np.ndarray, gamma: float, lam: float
+) -> np.ndarray:
+    """Generalised advantage estimation (Schulman et al. 2016, arXiv 1506.02438, eq. 16) from decision to decision.
 
-        delta_t = r_t + gamma v'_t - v_t        A_t = delta_t + gamma lambda A_{t+1}
+        delta_i = R_i + gamma v'_i - v_i        A_i = delta_i + gamma lambda A_follow(i)
 
-    v'_t is 0 where the episode terminated, V(final observation) where it was truncated (a cut is not an end),
-    else the next step's value. The sum stops at both kinds of end.
+    R_i is the sum of the rewards until the next decision and v'_i that decision's value: 0 where the episode
+    terminated, V(final observation) where it was truncated (a cut is not an end). An action that is held counts as
+    one step of gamma and lambda, however long it lasts.
 
     Args:
-        reward, value, final_value: [T, B].
-        last_value: [B], the value of the step after the last.
-        terminated, truncated: [T, B] bool.
+        reward, value, next_value: [n] float.
+        follow: [n] int64, larger than the index itself; -1 ends the sum.
 
     Returns:
-        Advantages [T, B]; add `value` for the critic's targets.
+        Advantages [n]; add `value` for the critic's targets.
     """
-    next_value = torch.cat([value[1:], last_value[None]])
-    next_value = torch.where(truncated, final_value, next_value).masked_fill(terminated, 0.0)
-    delta = reward + gamma * next_value - value
-    carry = gamma * lam * (~(terminated | truncated)).to(delta.dtype)
-    advantage = torch.empty_like(delta)
-    running = torch.zeros_like(last_value)
-    for t in range(len(delta) - 1, -1, -1):
-        running = delta[t] + carry[t] * running
-        advantage[t] = running
+    advantage = np.zeros_like(value)
+    for i in range(len(value) - 1, -1, -1):
+        advantage[i] = reward[i] + gamma * next_value[i] - value[i]
+        if follow[i] >= 0:
+            advantage[i] += gamma * lam * advantage[follow[i]]
     return advantage

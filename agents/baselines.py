@@ -1,6 +1,6 @@
 """The controls: no memory at all, and an LSTM. Same interface, same trainer.
 
-Letters: B environments, T steps, S state width, A actions.
+Letters: B environments, T steps, n decisions, S state width, A actions.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from agents.chunk import Chunk, Decision, Inputs
 from agents.encoders import ObservationSpec, StateEncoder
 from agents.heads import ActorCriticHeads, choose
 from agents.memory_agent import STATE_WIDTH
-from agents.replay import Replay, all_steps
+from agents.replay import Replay, pick
 
 
 def decide(logits: Tensor, value: Tensor, log_scale: Tensor, generator: torch.Generator | None) -> Decision:
-    """The decision of an agent without slots: nothing is written, and every step is computed anew."""
+    """The decision of an agent without slots: nothing is written."""
     action, log_prob = choose(logits, generator)
-    nowhere = torch.zeros_like(action, dtype=torch.bool)
-    return Decision(action, log_prob, value, log_scale.exp(), novel=nowhere, changed=~nowhere)
+    return Decision(action, log_prob, value, log_scale.exp(), novel=torch.zeros_like(action, dtype=torch.bool))
 
 
 class MemorylessAgent(nn.Module):
     """Sees the current observation, the previous action and the previous reward; keeps no state."""
+
+    decides_at_every_step = False
 
     def __init__(self, spec: ObservationSpec, actions: int) -> None:
         super().__init__()
@@ -35,22 +36,25 @@ class MemorylessAgent(nn.Module):
 
     @torch.no_grad()
     def act(
-        self, inputs: Inputs, state: Tensor, generator: torch.Generator | None, record: object = None
+        self, inputs: Inputs, state: Tensor, index: Tensor, generator: torch.Generator | None, record: object = None
     ) -> tuple[Decision, Tensor]:
-        features = self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward)
-        return decide(*self.heads(features), generator), state
+        return decide(*self._outcome(inputs), generator), state
 
-    def begin_chunk(self, state: Tensor, steps: int) -> None:
+    def _outcome(self, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
+        return self.heads(self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward))
+
+    def begin_chunk(self, state: Tensor) -> None:
         return None
 
-    def replay(self, chunk: Chunk, max_states: int, generator: torch.Generator) -> Replay:
-        i = chunk.inputs
-        features = self.encode_state(i.observation.flatten(0, 1), i.prev_action.flatten(), i.prev_reward.flatten())
-        return all_steps(chunk, *self.heads(features))
+    def replay(self, chunk: Chunk, most: int, generator: torch.Generator) -> Replay:
+        picked = pick(chunk, most, generator)
+        return Replay(picked, *self._outcome(chunk.inputs.rows(picked)))
 
 
 class LSTMAgent(nn.Module):
     """A recurrent state [B, 2, S] (hidden and cell), back-propagated within a chunk and cut at its start."""
+
+    decides_at_every_step = True
 
     def __init__(self, spec: ObservationSpec, actions: int) -> None:
         super().__init__()
@@ -68,26 +72,26 @@ class LSTMAgent(nn.Module):
 
     @torch.no_grad()
     def act(
-        self, inputs: Inputs, state: Tensor, generator: torch.Generator | None, record: object = None
+        self, inputs: Inputs, state: Tensor, index: Tensor, generator: torch.Generator | None, record: object = None
     ) -> tuple[Decision, Tensor]:
         x = self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward)
-        state = self._advance(x, state, inputs.is_first)
-        return decide(*self.heads(state[:, 0]), generator), state
+        rows = self._advance(x, state[index], inputs.is_first)
+        return decide(*self.heads(rows[:, 0]), generator), state.index_copy(0, index, rows)
 
     def _advance(self, x: Tensor, state: Tensor, is_first: Tensor) -> Tensor:
         state = torch.where(is_first[:, None, None], 0.0, state)  # fresh memory before the forward pass
         hidden, cell = self.cell(x, (state[:, 0], state[:, 1]))
         return torch.stack([hidden, cell], dim=1)
 
-    def begin_chunk(self, state: Tensor, steps: int) -> Tensor:
+    def begin_chunk(self, state: Tensor) -> Tensor:
         return state.clone()
 
-    def replay(self, chunk: Chunk, max_states: int, generator: torch.Generator) -> Replay:
-        i = chunk.inputs
-        x = self.encode_state(i.observation.flatten(0, 1), i.prev_action.flatten(), i.prev_reward.flatten())
-        x = x.view(chunk.steps, chunk.num_envs, -1)
+    def replay(self, chunk: Chunk, most: int, generator: torch.Generator) -> Replay:
+        i = chunk.inputs  # every step of every environment, step by step
+        x = self.encode_state(i.observation, i.prev_action, i.prev_reward).view(chunk.steps, chunk.num_envs, -1)
+        is_first = i.is_first.view(chunk.steps, chunk.num_envs)
         state, hidden = chunk.start, []
         for t in range(chunk.steps):
-            state = self._advance(x[t], state, i.is_first[t])
+            state = self._advance(x[t], state, is_first[t])
             hidden.append(state[:, 0])
-        return all_steps(chunk, *self.heads(torch.cat(hidden)))
+        return Replay(torch.arange(len(chunk.action)), *self.heads(torch.cat(hidden)))

@@ -92,10 +92,10 @@ class StateEncoder(nn.Module):
         super().__init__()
         self.observation = build_encoder(spec, width)
         self.action = nn.Embedding(actions + 1, width)  # the last row: no previous action
-        self.reward = nn.Linear(1, width, bias=False)
+        self.reward = nn.Linear(2, width, bias=False)  # its size and its sign: a penalty of 1 / length must be seen
         nn.init.zeros_(self.action.weight)
         nn.init.zeros_(self.reward.weight)
 
     def forward(self, observation: Tensor, prev_action: Tensor, prev_reward: Tensor) -> Tensor:
         x = encode_distinct(self.observation, observation) + self.action(prev_action % self.action.num_embeddings)
-        return torch.relu(x + self.reward(prev_reward[:, None]))
+        return torch.relu(x + self.reward(torch.stack([prev_reward, prev_reward.sign()], dim=1)))

@@ -12,7 +12,10 @@ POLICY_GAIN = 1.0  # what is read must be able to move the policy from the start
 
 
 class ActorCriticHeads(nn.Module):
-    """Policy logits [n, A] and values [n] from features [n, in]; each head has a hidden layer of its own."""
+    """Policy logits [n, A] and values [n] from features [n, in]; each head has a hidden layer of its own.
+
+    The value head's output is in deviations of its targets (`rescale`), whatever the size of the rewards.
+    """
 
     def __init__(self, features: int, actions: int, hidden: int = 64) -> None:
         super().__init__()
@@ -22,11 +25,24 @@ class ActorCriticHeads(nn.Module):
         orthogonal(self)
         orthogonal(self.log_scale[-1], 0.1)
         orthogonal(self.policy[-1], POLICY_GAIN)
-        orthogonal(self.value[-1], 0.1)
+        nn.init.zeros_(self.value[-1].weight)  # `rescale` would keep a random start, and blow it up
+        self.register_buffer("value_mean", torch.zeros(()))
+        self.register_buffer("value_std", torch.ones(()))
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         logits = soft_cap(self.policy(features), LOGIT_CAP)
-        return logits, self.value(features).squeeze(-1), self.log_scale(features.detach()).squeeze(-1)
+        value = self.value_mean + self.value_std * self.value(features).squeeze(-1)
+        return logits, value, self.log_scale(features.detach()).squeeze(-1)
+
+    @torch.no_grad()
+    def rescale(self, mean: float, std: float) -> None:
+        """Takes up new units of the value head and leaves its values as they are (van Hasselt et al. 2016, PopArt,
+        arXiv 1602.07714)."""
+        last = self.value[-1]
+        last.weight.mul_(self.value_std / std)
+        last.bias.copy_((self.value_std * last.bias + self.value_mean - mean) / std)
+        self.value_mean.fill_(mean)
+        self.value_std.fill_(std)
 
 
 def soft_cap(logits: Tensor, cap: float) -> Tensor:

@@ -1,6 +1,6 @@
 """The update: a chunk in, better parameters out.
 
-Letters: B environments, T steps of the chunk, N slots, D embedding width.
+Letters: n decisions.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
 # Gradients shrink once the corridor is learnt: a long memory of their squares would keep the steps small for long.
 BETAS = (0.9, 0.99)
+SMALLEST_STD = 1e-4  # of the critic's targets
+MOMENT_DECAY = 0.95
 SCALE_COEF = 0.05  # small: the scale's loss must not fill the gradient clip
 
 
@@ -35,6 +37,8 @@ class Learner:
     """Parameters' optimiser and generator: plain values that must survive a restart."""
 
     optimizer: torch.optim.Adam
+    moments: list[float]  # running mean of the critic's targets and of their squares, and the weight of both
+    income: list[float]  # running reward and steps
     generator: torch.Generator  # samples the states to learn from, and the codec's frames
     embed_parameters: list[Tensor]  # theta, clipped apart from the rest
     other_parameters: list[Tensor]
@@ -44,8 +48,8 @@ def build_learner(agent: Any, options: LearningOptions, generator: torch.Generat
     embed = list(agent.embed.parameters()) if hasattr(agent, "embed") else []
     known = {id(p) for p in embed}
     others = [p for p in agent.parameters() if id(p) not in known]
-    optimizer = torch.optim.Adam([*embed, *others], lr=options.learning_rate, betas=BETAS, eps=1e-5, fused=True)
-    return Learner(optimizer, generator, embed, others)
+    optimizer = torch.optim.Adam([*embed, *others], lr=options.learning_rate, betas=BETAS, eps=1e-8, fused=True)
+    return Learner(optimizer, [0.0, 0.0, 0.0], [0.0, 0.0], generator, embed, others)
 
 
 def update(
@@ -57,34 +61,42 @@ def update(
     for group in learner.optimizer.param_groups:
         group["lr"] = lr
 
-    reward = chunk.reward + bonus * chunk.novel
-    advantage = gae(
-        reward,
-        chunk.value,
-        chunk.last_value,
-        chunk.terminated,
-        chunk.truncated,
-        chunk.final_value,
-        options.gamma,
-        options.gae_lambda,
-    )
-    target = advantage + chunk.value  # [T, B]
-
-    advantage = advantage - advantage.mean()
-    deviation = advantage.square().mean().sqrt() + 1e-8
+    done = chunk.complete
+    now = (float(chunk.reward[done].sum()), float(chunk.duration[done].sum()))
+    learner.income = [MOMENT_DECAY * old + x for old, x in zip(learner.income, now, strict=True)]
+    rate = learner.income[0] / max(learner.income[1], 1.0)
+    advantage = torch.from_numpy(
+        gae(
+            (chunk.reward - rate * chunk.duration + bonus * chunk.novel).numpy(),
+            chunk.value.numpy(),
+            chunk.next_value.numpy(),
+            chunk.follow.numpy(),
+            options.gamma,
+            options.gae_lambda,
+        )
+    )  # [n]
+    target = advantage + chunk.value
+    known = advantage[chunk.complete]
+    if len(known) == 0:  # every action is still held
+        return {}
+    learner.moments = running_moments(learner.moments, target[chunk.complete])
+    agent.heads.rescale(*mean_and_std(learner.moments))
+    advantage = advantage - known.mean()
+    deviation = advantage[chunk.complete].square().mean().sqrt() + 1e-8
     scaled, stakes = advantage / deviation, chunk.scale / deviation
     temperature = ent_coef * stakes  # the bonus weighs as much as what the state decides, else arms collapse
 
     log: dict[str, float] = {}
     for epoch in range(options.epochs):
         replay = agent.replay(chunk, options.states_per_env * chunk.num_envs, learner.generator)
-        weight = share_between(replay.weight, chunk.novel, options.novel_share)  # [T, B]
-        log_prob = torch.log_softmax(replay.logits, dim=-1).gather(2, chunk.action[..., None]).squeeze(2)
-        policy = clipped_policy_loss(log_prob, chunk.log_prob, scaled, options.clip_coef)
-        critic = value_loss(replay.value, target) / deviation  # its gradient at V is in deviations of the advantage
-        scale = value_loss(replay.log_scale, (advantage.abs() + SMALLEST_SCALE).log())
+        p = replay.picked
+        weight = share_between(chunk.novel[p], options.novel_share)
+        log_prob = torch.log_softmax(replay.logits, dim=-1).gather(1, chunk.action[p, None]).squeeze(1)
+        policy = clipped_policy_loss(log_prob, chunk.log_prob[p], scaled[p], options.clip_coef)
+        critic = value_loss(replay.value, target[p]) / agent.heads.value_std.square()
+        scale = value_loss(replay.log_scale, (advantage[p].abs() + SMALLEST_SCALE).log())
         uncertainty = entropy(replay.logits)
-        loss = (weight * (policy + options.vf_coef * critic + SCALE_COEF * scale - temperature * uncertainty)).sum()
+        loss = (weight * (policy + options.vf_coef * critic + SCALE_COEF * scale - temperature[p] * uncertainty)).sum()
 
         learner.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -98,15 +110,15 @@ def update(
         learner.optimizer.step()
 
     with torch.no_grad():  # of the last epoch
-        ratio = (log_prob - chunk.log_prob).exp()
+        ratio = (log_prob - chunk.log_prob[p]).exp()
         log |= {
             "train/policy_loss": float((weight * policy).sum()),
             "train/value_loss": float((weight * critic).sum()),
             "train/entropy": float((weight * uncertainty).sum()),
-            "train/entropy_decisive": weighted_mean(uncertainty, weight * advantage.abs()),
-            "train/approx_kl": float((weight * approximate_kl(log_prob, chunk.log_prob)).sum()),
+            "train/entropy_decisive": weighted_mean(uncertainty, weight * advantage[p].abs()),
+            "train/approx_kl": float((weight * approximate_kl(log_prob, chunk.log_prob[p])).sum()),
             "train/clip_fraction": float((weight * ((ratio - 1).abs() > options.clip_coef)).sum()),
-            "train/explained_variance": explained_variance(chunk.value, target),
+            "train/explained_variance": explained_variance(chunk.value[chunk.complete], target[chunk.complete]),
             "train/learning_rate": lr,
             "train/grad_norm": norms[1],
             "train/grad_norm_embedding": norms[0],
@@ -118,12 +130,24 @@ def update(
     return log
 
 
-def share_between(weight: Tensor, novel: Tensor, share: float) -> Tensor:
-    """Weights [T, B] of which `share` goes to the novel steps and the rest to the others, where there are both."""
-    first, rest = weight * novel, weight * ~novel
-    if first.sum() == 0 or rest.sum() == 0:
-        return weight
-    return share * first / first.sum() + (1 - share) * rest / rest.sum()
+def running_moments(moments: list[float], target: Tensor) -> list[float]:
+    """Running mean of targets [n] and of their squares, with the weight of what has been seen (1 in the end)."""
+    new = (float(target.mean()), float(target.square().mean()), 1.0)
+    return [MOMENT_DECAY * old + (1 - MOMENT_DECAY) * x for old, x in zip(moments, new, strict=True)]
+
+
+def mean_and_std(moments: list[float]) -> tuple[float, float]:
+    mean, square = moments[0] / moments[2], moments[1] / moments[2]
+    return mean, max(square - mean * mean, SMALLEST_STD**2) ** 0.5
+
+
+def share_between(novel: Tensor, share: float) -> Tensor:
+    """Weights [n] that sum to 1, of which `share` goes to the novel ones [n] bool, where there are both kinds."""
+    count, novel = len(novel), novel.float()
+    fresh = float(novel.sum())
+    if fresh in (0.0, float(count)):
+        return torch.full((count,), 1 / count)
+    return novel * (share / fresh) + (1 - novel) * ((1 - share) / (count - fresh))
 
 
 def recalculate_older(agent: Any, chunk: Chunk, remembered: Tensor | None, log: dict | None) -> Recalculated:

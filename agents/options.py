@@ -11,7 +11,9 @@ class LearningOptions:
     """Rollouts, losses and schedules."""
 
     chunk_steps: int = 32
-    """T: steps of each environment between two updates; backpropagation never reaches further back."""
+    """T: at most so many steps of each environment between two updates; backpropagation never reaches further back."""
+    chunk_decisions: int = 16
+    """A chunk ends before its T steps where each environment has decided so often, on average."""
     epochs: int = 4
     """Passes over each chunk."""
     learning_rate: float = 1e-3
@@ -19,7 +21,7 @@ class LearningOptions:
     final_learning_rate: float = 1e-4
     """Adam's step size at --total-timesteps, reached linearly."""
     gamma: float = 0.9
-    """Discount per step; low for the passive T-Maze, where the reward follows the choice at once."""
+    """Discount per decision; low for the passive T-Maze, where the reward follows the choice at once."""
     gae_lambda: float = 0.8
     """Lambda of generalised advantage estimation."""
     clip_coef: float = 0.2
@@ -32,10 +34,13 @@ class LearningOptions:
     """Entropy bonus at --total-timesteps, reached linearly."""
     max_grad_norm: float = 0.5
     """Gradients are clipped to this norm, the embedding network's apart from the rest."""
+    hold_growth: float = 2.0
+    """While nothing it perceives changes, the agent holds its action, and decides again after 2, 6, 14, ... steps; a
+    smaller factor decides more often, 1 at every step."""
     states_per_env: int = 8
-    """Memory agent: on average at most this many states of each environment are learnt from in an epoch, at random."""
+    """Memory agent: on average at most this many decisions of each environment are learnt from in an epoch, at random."""
     novel_share: float = 0.3
-    """Weight of the steps that wrote to memory in the loss; the others have the rest."""
+    """Weight of the decisions that wrote to memory in the loss; the others have the rest."""
     novelty_bonus: float = 0.0
     """Reward for a fresh write, annealed linearly to nothing over --novelty-bonus-timesteps."""
     novelty_bonus_timesteps: int = 1_000_000

@@ -9,90 +9,128 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.chunk import Chunk, EpisodeEnd, Inputs, empty_chunk
+from agents.chunk import Chunk, EpisodeEnd, Inputs
+from agents.decision_log import DecisionLog, Held
+from agents.holding import Holding, as_bytes, rows_differ
 
 
 @dataclass
 class Collector:
     """Where a run stands between chunks: plain values, all that must survive a restart beside the environments."""
 
-    inputs: Inputs  # what the next step will see
+    observation: np.ndarray  # [B, ...] what the next step sees
+    prev_action: np.ndarray  # [B] int64, -1 on a first step
+    prev_reward: np.ndarray  # [B] float32, 0 on a first step
+    lengths: np.ndarray  # [B] int64 steps of the episodes under way
+    returns: np.ndarray  # [B] of the episodes under way
+    action: np.ndarray  # [B] int64, held until the next decision
+    holding: Holding
+    held: Held | None  # what the last chunk left open
     agent_state: Any
     generator: torch.Generator | None  # samples actions; None is greedy
-    returns: np.ndarray  # [B] of the episodes under way
-    lengths: np.ndarray  # [B]
     steps_done: int = 0  # environment steps so far
 
+    def inputs(self, index: np.ndarray) -> Inputs:
+        """What the environments `index` [n] see now, as copies."""
+        return Inputs(
+            torch.from_numpy(self.observation[index]),
+            torch.from_numpy(self.prev_action[index]),
+            torch.from_numpy(self.prev_reward[index]),
+            torch.from_numpy(self.lengths[index] == 0),
+            torch.from_numpy(self.lengths[index]),
+        )
 
-def as_tensor(observation: np.ndarray) -> Tensor:
-    """A batch of observations as a tensor of its own: environments may reuse their buffers."""
-    return torch.tensor(observation)
 
-
-def start_collecting(envs: Any, agent: Any, seeds: list[int], generator: torch.Generator | None) -> Collector:
-    """Resets environment i with seeds[i]."""
+def start_collecting(
+    envs: Any, agent: Any, seeds: list[int], generator: torch.Generator | None, hold_growth: float
+) -> Collector:
+    """Resets environment i with seeds[i]. `hold_growth`: see `agents/holding.py`."""
     observation, _ = envs.reset(seed=seeds)
     B = envs.num_envs
-    inputs = Inputs(as_tensor(observation), torch.full((B,), -1), torch.zeros(B), torch.ones(B, dtype=torch.bool))
-    return Collector(inputs, agent.initial_state(B), generator, np.zeros(B), np.zeros(B, dtype=np.int64))
-
-
-def collect(envs: Any, agent: Any, c: Collector, steps: int) -> Chunk:
-    """Runs `steps` steps in each environment and moves the collector on."""
-    chunk = empty_chunk(steps, c.inputs.observation)
-    chunk.start = agent.begin_chunk(c.agent_state, steps)
-    timeline = getattr(chunk.start, "timeline", None)
-    for t in range(steps):
-        record = None if timeline is None else (timeline, t)
-        decision, c.agent_state = agent.act(c.inputs, c.agent_state, c.generator, record)
-        observation, reward, terminated, truncated, info = envs.step(decision.action.numpy())
-        done = terminated | truncated
-
-        i = chunk.inputs
-        i.observation[t], i.prev_action[t] = c.inputs.observation, c.inputs.prev_action
-        i.prev_reward[t], i.is_first[t] = c.inputs.prev_reward, c.inputs.is_first
-        chunk.action[t], chunk.log_prob[t] = decision.action, decision.log_prob
-        chunk.scale[t] = decision.scale
-        chunk.value[t], chunk.novel[t], chunk.changed[t] = decision.value, decision.novel, decision.changed
-        chunk.reward[t] = torch.from_numpy(np.asarray(reward, dtype=np.float32))
-        chunk.terminated[t], chunk.truncated[t] = torch.from_numpy(terminated), torch.from_numpy(truncated)
-        chunk.truncated[t] &= ~chunk.terminated[t]
-        cut = chunk.truncated[t].nonzero()[:, 0]
-        if len(cut) > 0:
-            chunk.final_value[t, cut] = _value_of_final(agent, c, info, decision.action, chunk.reward[t], cut)
-
-        c.returns += reward
-        c.lengths += 1
-        c.steps_done += envs.num_envs
-        if done.any():
-            chunk.episodes += _episode_ends(c, done, info)
-        c.inputs = _next_inputs(observation, decision.action, chunk.reward[t], torch.from_numpy(done))
-    chunk.last_value = _peek(agent, c.inputs, c.agent_state, torch.arange(envs.num_envs))
-    return chunk
-
-
-def _next_inputs(observation: np.ndarray, action: Tensor, reward: Tensor, is_first: Tensor) -> Inputs:
-    """What the next step sees; the first step of an episode has no previous action and no previous reward."""
-    return Inputs(
-        as_tensor(observation),
-        torch.where(is_first, -1, action),
-        torch.where(is_first, 0.0, reward),
-        is_first,
+    growth = 1.0 if agent.decides_at_every_step else hold_growth
+    return Collector(
+        observation=observation.copy(),
+        prev_action=np.full(B, -1),
+        prev_reward=np.zeros(B, dtype=np.float32),
+        lengths=np.zeros(B, dtype=np.int64),
+        returns=np.zeros(B),
+        action=np.zeros(B, dtype=np.int64),
+        holding=Holding.begin(B, growth),
+        held=None,
+        agent_state=agent.initial_state(B),
+        generator=generator,
     )
 
 
-def _peek(agent: Any, inputs: Inputs, state: Any, index: Tensor) -> Tensor:
+def collect(envs: Any, agent: Any, c: Collector, steps: int, decisions: int) -> Chunk:
+    """Runs `steps` steps in each environment, fewer where each has decided `decisions` times on average before, and
+    moves the collector on."""
+    start = agent.begin_chunk(c.agent_state)
+    timeline = getattr(start, "timeline", None)
+    log, episodes = DecisionLog(envs.num_envs, steps), []
+    enough = decisions * envs.num_envs
+    if c.held is not None:
+        log.go_on(c.held, c.inputs(c.held.env))
+        if timeline is not None:
+            timeline.record_read(torch.from_numpy(c.held.env))
+    while log.steps < steps and log.size < enough:
+        deciding = c.holding.deciding()
+        if len(deciding) > 0:
+            inputs, index = c.inputs(deciding), torch.from_numpy(deciding)
+            decision, c.agent_state = agent.act(inputs, c.agent_state, index, c.generator, timeline)
+            log.add(deciding, inputs, decision)
+            c.action[deciding] = decision.action.numpy()
+            c.holding.decided(deciding)
+        observation, reward, terminated, truncated, info = envs.step(c.action)
+        log.pay(reward)
+        c.returns += reward
+        c.lengths += 1
+        c.steps_done += envs.num_envs
+        done = terminated | truncated
+        if done.any():
+            log.close(np.flatnonzero(terminated), 0.0)
+            cut = np.flatnonzero(truncated & ~terminated)
+            if len(cut) > 0:
+                log.close(cut, value_of_final(agent, c, info, reward, cut))
+            episodes += _episode_ends(c, done, info)
+        see(c, observation, reward.astype(np.float32), done)
+    due = c.holding.deciding()
+    due = due[log.open[due] >= 0]
+    if len(due) > 0:
+        log.close(due, peek(agent, c.inputs(due), c.agent_state, torch.from_numpy(due)))
+    c.held = log.still_open()
+    chunk = log.chunk()
+    chunk.start, chunk.episodes = start, episodes
+    return chunk
+
+
+def see(c: Collector, observation: np.ndarray, reward: np.ndarray, done: np.ndarray) -> None:
+    """Takes up what a step gave [B, ...]; the first step of an episode has no previous action and no reward."""
+    action = np.where(done, -1, c.action)
+    reward[done] = 0.0
+    changed = done | (action != c.prev_action) | (reward != c.prev_reward)
+    rows_differ(as_bytes(observation), as_bytes(c.observation), changed)
+    c.holding.advance(changed)
+    c.observation[...] = observation
+    c.prev_action, c.prev_reward = action, reward
+
+
+def peek(agent: Any, inputs: Inputs, state: Any, index: Tensor) -> np.ndarray:
     """Values [n] at environments `index` [n], on copies: nothing is written, nothing moves on."""
     rows = state.rows(index) if hasattr(state, "rows") else state[index]
-    return agent.act(inputs.rows(index), rows, None)[0].value
+    return agent.act(inputs, rows, torch.arange(len(index)), None)[0].value.numpy()
 
 
-def _value_of_final(agent: Any, c: Collector, info: dict, action: Tensor, reward: Tensor, cut: Tensor) -> Tensor:
+def value_of_final(agent: Any, c: Collector, info: dict, reward: np.ndarray, cut: np.ndarray) -> np.ndarray:
     """V(final observation, live memory) [n] of truncated episodes: the agent before its reset."""
-    final = as_tensor(np.stack([info["final_obs"][int(b)] for b in cut]))
-    inputs = Inputs(final, action[cut], reward[cut], torch.zeros(len(cut), dtype=torch.bool))
-    rows = c.agent_state.rows(cut) if hasattr(c.agent_state, "rows") else c.agent_state[cut]
-    return agent.act(inputs, rows, None)[0].value
+    inputs = Inputs(
+        torch.from_numpy(np.stack([info["final_obs"][int(b)] for b in cut])),
+        torch.from_numpy(c.action[cut]),
+        torch.from_numpy(reward[cut].astype(np.float32)),
+        torch.zeros(len(cut), dtype=torch.bool),
+        torch.from_numpy(c.lengths[cut]),
+    )
+    return peek(agent, inputs, c.agent_state, torch.from_numpy(cut))
 
 
 def _episode_ends(c: Collector, done: np.ndarray, info: dict) -> list[EpisodeEnd]:

@@ -33,7 +33,7 @@ def evaluate(agent: Any, options: RunOptions, episodes: int, seed: int, greedy: 
     """
     envs = build_envs(options, min(episodes, MOST_ENVS))
     try:
-        ends = play(envs, agent, quotas(episodes, envs.num_envs), seed, greedy)
+        ends = play(envs, agent, quotas(episodes, envs.num_envs), seed, greedy, options.learning.hold_growth)
     finally:
         envs.close()
     told = [e.success for e in ends if e.success is not None]
@@ -47,14 +47,15 @@ def evaluate(agent: Any, options: RunOptions, episodes: int, seed: int, greedy: 
     }
 
 
-def play(envs: Any, agent: Any, quota: np.ndarray, seed: int, greedy: bool) -> list[EpisodeEnd]:
+def play(envs: Any, agent: Any, quota: np.ndarray, seed: int, greedy: bool, hold_growth: float) -> list[EpisodeEnd]:
     """The first `quota[i]` episodes of environment i, for every i."""
     sampling = None if greedy else generator(seed)
-    collector = start_collecting(envs, agent, spawn_seeds(seed, envs.num_envs, "evaluation"), sampling)
+    seeds = spawn_seeds(seed, envs.num_envs, "evaluation")
+    collector = start_collecting(envs, agent, seeds, sampling, hold_growth)
     left, ends = quota.copy(), []
     with torch.no_grad():
         while (left > 0).any():
-            for end in collect(envs, agent, collector, 32).episodes:
+            for end in collect(envs, agent, collector, 32, 32).episodes:
                 if left[end.env] > 0:
                     left[end.env] -= 1
                     ends.append(end)

@@ -114,6 +114,7 @@ class RunOptions:
             "--codec-ring": m.codec_ring,
             "--codec-updates": m.codec_updates,
             "--chunk-steps": lo.chunk_steps,
+            "--chunk-decisions": lo.chunk_decisions,
             "--epochs": lo.epochs,
             "--states-per-env": lo.states_per_env,
             "--novelty-bonus-timesteps": lo.novelty_bonus_timesteps,
@@ -153,6 +154,8 @@ class RunOptions:
         for flag, number in positive.items():
             if number <= 0:
                 raise UserError(f"{flag} is {number}; it must be greater than 0")
+        if lo.hold_growth < 1:
+            raise UserError(f"--hold-growth is {lo.hold_growth}; it must be at least 1, which decides at every step")
         if self.agent != "memory":
             changed = [f.name for f in dataclasses.fields(m) if getattr(m, f.name) != f.default]
             if changed:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from agents.chunk import Chunk
 from agents.learner import build_learner, update, update_codec
 from agents.rollout import collect, start_collecting
 from envs.seeds import spawn_seeds
@@ -43,8 +44,9 @@ def train(options: RunOptions, command: list[str]) -> int:
 
     seeds = streams(options.seed)
     learner = build_learner(agent, options.learning, generator(seeds["learning"]))
+    training_seeds = spawn_seeds(options.seed, options.num_envs, "training")
     collector = start_collecting(
-        envs, agent, spawn_seeds(options.seed, options.num_envs, "training"), generator(seeds["actions"])
+        envs, agent, training_seeds, generator(seeds["actions"]), options.learning.hold_growth
     )
     flat = {k: v for k, v in options.to_json().items() if not isinstance(v, dict)}
     metrics = Metrics(folder, flat | options.to_json()["memory"] | options.to_json()["learning"])
@@ -54,13 +56,14 @@ def train(options: RunOptions, command: list[str]) -> int:
         while collector.steps_done < options.total_timesteps:
             progress = collector.steps_done / options.total_timesteps
             bonus_left = max(0.0, 1 - collector.steps_done / options.learning.novelty_bonus_timesteps)
-            chunk = collect(envs, agent, collector, options.learning.chunk_steps)
+            chunk = collect(envs, agent, collector, options.learning.chunk_steps, options.learning.chunk_decisions)
             bonus = options.learning.novelty_bonus * bonus_left
             metrics.note(update(agent, chunk, learner, options.learning, progress, bonus))
             if options.agent == "memory":
                 metrics.note(update_codec(agent, chunk, learner.generator))
-                metrics.note({"memory/writes_per_step": float(chunk.novel.float().mean())})
-                metrics.note(describe(collector.agent_state.memory, collector.agent_state.attention))
+                metrics.note(writes(chunk))
+                state = collector.agent_state
+                metrics.note(describe(state.memory, state.attention, torch.from_numpy(collector.lengths)))
             metrics.note_episodes(chunk.episodes)
             if run.after_chunk(collector.steps_done):
                 break
@@ -74,6 +77,14 @@ def train(options: RunOptions, command: list[str]) -> int:
         envs.close()
     run.finish(collector.steps_done, interrupted=code != 0)
     return code
+
+
+def writes(chunk: Chunk) -> dict[str, float]:
+    steps = chunk.steps * chunk.num_envs
+    return {
+        "memory/writes_per_step": float(chunk.novel.sum()) / steps,
+        "rollout/decisions_per_step": len(chunk.action) / steps,
+    }
 
 
 def announce(options: RunOptions, folder: Path, agent: Any) -> None:

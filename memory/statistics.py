@@ -8,15 +8,16 @@ from torch import Tensor
 from memory.store import MemoryState, bytes_per_slot
 
 
-def describe(memory: MemoryState, attention: Tensor) -> dict[str, float]:
+def describe(memory: MemoryState, attention: Tensor, time: Tensor) -> dict[str, float]:
     """Slots used, entropy of the reads in nats, mean age of what was read in steps, bytes.
 
     Args:
-        attention: [B, N] read weights, mean over heads; the null slot has the rest.
+        attention: [B, N] weights of the last reads, mean over heads; the null slot has the rest.
+        time: [B] steps of the episodes so far.
     """
     weights = torch.where(memory.written, attention, 0.0)
     total = weights.sum(dim=1)
-    age = (memory.episode_step[:, None] - memory.step).float()
+    age = (time[:, None] - memory.step).float()
     return {
         "memory/slots_used": float(memory.written.sum(dim=1).float().mean()),
         "memory/read_entropy": float(-(weights * (weights + 1e-12).log()).sum(dim=1).mean()),

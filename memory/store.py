@@ -21,9 +21,8 @@ class MemoryState:
     version: Tensor  # [B, N] int32: the codec version that wrote the code
     fidelity: Tensor  # [B, N] float32: share of the observation that decoded correctly when it was written
     step: Tensor  # [B, N] int32: the episode's step at which it was written
-    read_weight: Tensor  # [B, N] float32: attention received so far, summed over steps
+    read_weight: Tensor  # [B, N] float32: attention received so far, summed over reads
     written: Tensor  # [B, N] bool: is there anything in this slot?
-    episode_step: Tensor  # [B] int32: steps of the current episode so far
     observation: Tensor | None = None  # [B, N, ...]: true observations, for the oracle alone
 
     def clone(self) -> MemoryState:
@@ -70,31 +69,28 @@ def empty(
         step=zeros(dtype=torch.int32),
         read_weight=zeros(dtype=torch.float32),
         written=zeros(dtype=torch.bool),
-        episode_step=torch.zeros(num_envs, dtype=torch.int32, device=device),
         observation=kept,
     )
 
 
-def start_step(state: MemoryState, is_first: Tensor) -> None:
-    """Counts the step, and empties the memory of every environment whose episode begins with it [B]."""
-    state.episode_step.add_(1)
-    if bool(is_first.any()):
-        state.written[is_first] = False
-        state.read_weight[is_first] = 0.0
-        state.episode_step[is_first] = 0
+def clear(state: MemoryState, index: Tensor) -> None:
+    """Empties the memory of environments `index` [n]: their episode begins."""
+    state.written[index] = False
+    state.read_weight[index] = 0.0
 
 
-def slot_to_write(state: MemoryState, index: Tensor, eviction: str) -> Tensor:
+def slot_to_write(state: MemoryState, index: Tensor, time: Tensor, eviction: str) -> Tensor:
     """The slot that the next write takes in each environment of `index` [n]: a free one, else the evicted one.
 
-    `fifo` evicts the oldest slot, `least_read` the one that received the least attention per step of its life.
+    `fifo` evicts the oldest slot, `least_read` the one that received the least attention per step of its life;
+    `time` [n] is the episode's step.
     """
     written = state.written[index]  # [n, N]
     step = state.step[index]
     if eviction == "fifo":
         rank = step.float()
     elif eviction == "least_read":
-        age = (state.episode_step[index, None] - step).clamp(min=1)
+        age = (time[:, None] - step).clamp(min=1)
         rank = state.read_weight[index] / age
     else:
         raise ValueError(f"eviction is 'fifo' or 'least_read', not {eviction!r}")
@@ -105,6 +101,7 @@ def write(
     state: MemoryState,
     index: Tensor,
     slot: Tensor,
+    time: Tensor,
     embedding: Tensor,
     code: Tensor,
     code_hash: Tensor,
@@ -112,13 +109,13 @@ def write(
     fidelity: Tensor,
     observation: Tensor,
 ) -> None:
-    """Writes one slot in each environment of `index` [n], in place."""
+    """Writes one slot in each environment of `index` [n], in place, at the episode's step `time` [n]."""
     state.embedding[index, slot] = embedding
     state.code[index, slot] = code
     state.code_hash[index, slot] = code_hash
     state.version[index, slot] = version
     state.fidelity[index, slot] = fidelity
-    state.step[index, slot] = state.episode_step[index]
+    state.step[index, slot] = time.to(state.step.dtype)
     state.read_weight[index, slot] = 0.0
     state.written[index, slot] = True
     if state.observation is not None:
@@ -127,5 +124,5 @@ def write(
 
 def bytes_per_slot(state: MemoryState) -> int:
     """Bytes that one remembered step takes, all its fields counted."""
-    tensors = (getattr(state, f.name) for f in fields(state) if f.name != "episode_step")
+    tensors = (getattr(state, f.name) for f in fields(state))
     return sum(t[0, 0].numel() * t.element_size() for t in tensors if t is not None)

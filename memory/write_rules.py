@@ -15,13 +15,13 @@ def is_novel(code_hash: Tensor, stored_hash: Tensor, written: Tensor) -> Tensor:
     return ~((stored_hash == code_hash[:, None]) & written).any(dim=1)
 
 
-def is_due(episode_step: Tensor, every: int) -> Tensor:
+def is_due(time: Tensor, every: int) -> Tensor:
     """True on steps 0, every, 2*every, ... of the episode [n]."""
-    return episode_step % every == 0
+    return time % every == 0
 
 
 def should_write(
-    rule: str, code_hash: Tensor, stored_hash: Tensor, written: Tensor, episode_step: Tensor, every: int
+    rule: str, code_hash: Tensor, stored_hash: Tensor, written: Tensor, time: Tensor, every: int
 ) -> Tensor:
     """The mask [n] of the rule named `rule`: novel, always or every_k."""
     if rule == "novel":
@@ -29,5 +29,5 @@ def should_write(
     if rule == "always":
         return torch.ones_like(code_hash, dtype=torch.bool)
     if rule == "every_k":
-        return is_due(episode_step, every)
+        return is_due(time, every)
     raise ValueError(f"the write rule is 'novel', 'always' or 'every_k', not {rule!r}")

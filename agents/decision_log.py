@@ -1,0 +1,105 @@
+"""The decisions of a chunk as they are made, and what follows on each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from agents.chunk import Chunk, Decision, Inputs
+
+NOWHERE = -1
+
+
+@dataclass
+class Held:
+    """Decisions of m environments whose action is still held when a chunk ends: the next chunk goes on with them.
+
+    Their inputs are what these environments see now, for nothing has changed.
+    """
+
+    env: np.ndarray  # [m]
+    decision: Decision  # [m], none of them novel: their slots are older than the next chunk
+    reward: np.ndarray  # [m] so far
+    duration: np.ndarray  # [m] so far
+
+
+class DecisionLog:
+    """Grows by the decisions of a step; every decision stays open until its environment's next one."""
+
+    def __init__(self, num_envs: int, steps: int) -> None:
+        most = num_envs * (steps + 1)  # what the last chunk left open, too
+        self.inputs: list[Inputs] = []
+        self.decisions: list[Decision] = []
+        self.reward = np.zeros(most, dtype=np.float32)
+        self.duration = np.zeros(most, dtype=np.float32)
+        self.next_value = np.zeros(most, dtype=np.float32)
+        self.follow = np.full(most, NOWHERE)
+        self.complete = np.zeros(most, dtype=bool)
+        self.open = np.full(num_envs, NOWHERE)  # [B] the decision that each environment's steps belong to
+        self.size, self.steps = 0, 0
+
+    def add(self, env: np.ndarray, inputs: Inputs, decision: Decision) -> None:
+        """Environments `env` [n] decide."""
+        rows = np.arange(self.size, self.size + len(env))
+        before = self.open[env]
+        known = before != NOWHERE
+        self.close(env[known], decision.value.numpy()[known])
+        self.follow[before[known]] = rows[known]
+        self.open[env] = rows
+        self.inputs.append(inputs)
+        self.decisions.append(decision)
+        self.size += len(env)
+
+    def go_on(self, held: Held, inputs: Inputs) -> None:
+        """Takes up what the last chunk left open."""
+        self.add(held.env, inputs, held.decision)
+        self.reward[: self.size] = held.reward
+        self.duration[: self.size] = held.duration
+
+    def pay(self, reward: np.ndarray) -> None:
+        """Every environment has taken a step with this reward [B]."""
+        self.reward[self.open] += reward
+        self.duration[self.open] += 1
+        self.steps += 1
+
+    def close(self, env: np.ndarray, next_value: np.ndarray | float) -> None:
+        """What comes after the open decisions of environments `env` [n] is worth `next_value` [n]."""
+        rows = self.open[env]
+        self.next_value[rows] = next_value
+        self.complete[rows] = True
+        self.open[env] = NOWHERE
+
+    def still_open(self) -> Held:
+        env = np.flatnonzero(self.open != NOWHERE)
+        rows = torch.from_numpy(self.open[env])
+        d = self._all_decisions()
+        decision = Decision(
+            d.action[rows], d.log_prob[rows], d.value[rows], d.scale[rows], torch.zeros(len(rows), dtype=torch.bool)
+        )
+        return Held(env, decision, self.reward[self.open[env]], self.duration[self.open[env]])
+
+    def _all_decisions(self) -> Decision:
+        fields = ("action", "log_prob", "value", "scale", "novel")
+        return Decision(*(torch.cat([getattr(d, f) for d in self.decisions]) for f in fields))
+
+    def chunk(self) -> Chunk:
+        """All decisions so far."""
+        i, d, n = self.inputs, self._all_decisions(), self.size
+        fields = ("observation", "prev_action", "prev_reward", "is_first", "time")
+        return Chunk(
+            inputs=Inputs(*(torch.cat([getattr(x, f) for x in i]) for f in fields)),
+            action=d.action,
+            log_prob=d.log_prob,
+            value=d.value,
+            scale=d.scale,
+            novel=d.novel,
+            reward=torch.from_numpy(self.reward[:n]),
+            duration=torch.from_numpy(self.duration[:n]),
+            next_value=torch.from_numpy(self.next_value[:n]),
+            follow=torch.from_numpy(self.follow[:n]),
+            complete=torch.from_numpy(self.complete[:n]),
+            steps=self.steps,
+            num_envs=len(self.open),
+        )
