@@ -31,3 +31,13 @@ def gae(
         if follow[i] >= 0:
             advantage[i] += gamma * lam * advantage[follow[i]]
     return advantage
+
+
+def net_reward(reward: np.ndarray, duration: np.ndarray, rate: float) -> np.ndarray:
+    """R - rho tau [n]: what a decision brought beyond what its tau steps bring at the going rate rho, the mean reward of
+    a step (Das et al. 1999, semi-Markov average reward).
+
+    Discounts count decisions, so without it an agent that loses a little at every step would rather decide often than
+    hold on to anything, walking included.
+    """
+    return reward - rate * duration

@@ -1,18 +1,18 @@
 """The update: a chunk in, better parameters out.
 
-Letters: n decisions.
+Letters: n decisions of a chunk.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from agents.advantages import gae
+from agents.advantages import gae, net_reward
 from agents.chunk import Chunk
 from agents.losses import (
     approximate_kl,
@@ -22,67 +22,64 @@ from agents.losses import (
     value_loss,
 )
 from agents.options import LearningOptions
+from agents.running import Income, Moments
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
 SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
 # Gradients shrink once the corridor is learnt: a long memory of their squares would keep the steps small for long.
 BETAS = (0.9, 0.99)
-SMALLEST_STD = 1e-4  # of the critic's targets
-MOMENT_DECAY = 0.95
+EPSILON = 1e-8  # Adam's; clipped gradients of a policy can be smaller than the usual 1e-5 of PPO
 SCALE_COEF = 0.05  # small: the scale's loss must not fill the gradient clip
 
 
 @dataclass
 class Learner:
-    """Parameters' optimiser and generator: plain values that must survive a restart."""
+    """Parameters' optimiser, generator and running figures: plain values that must survive a restart."""
 
     optimizer: torch.optim.Adam
-    moments: list[float]  # running mean of the critic's targets and of their squares, and the weight of both
-    income: list[float]  # running reward and steps
-    generator: torch.Generator  # samples the states to learn from, and the codec's frames
+    generator: torch.Generator  # samples the decisions to learn from, and the codec's frames
     embed_parameters: list[Tensor]  # theta, clipped apart from the rest
     other_parameters: list[Tensor]
+    income: Income = field(default_factory=Income)  # the going rate of reward
+    targets: Moments = field(default_factory=Moments)  # of the critic
 
 
 def build_learner(agent: Any, options: LearningOptions, generator: torch.Generator) -> Learner:
     embed = list(agent.embed.parameters()) if hasattr(agent, "embed") else []
     known = {id(p) for p in embed}
     others = [p for p in agent.parameters() if id(p) not in known]
-    optimizer = torch.optim.Adam([*embed, *others], lr=options.learning_rate, betas=BETAS, eps=1e-8, fused=True)
-    return Learner(optimizer, [0.0, 0.0, 0.0], [0.0, 0.0], generator, embed, others)
+    optimizer = torch.optim.Adam([*embed, *others], lr=options.learning_rate, betas=BETAS, eps=EPSILON, fused=True)
+    return Learner(optimizer, generator, embed, others)
+
+
+def advantages(chunk: Chunk, learner: Learner, options: LearningOptions, bonus: float) -> Tensor:
+    """Advantages [n]; `bonus` is paid for each fresh write."""
+    done = chunk.complete
+    learner.income.add(float(chunk.reward[done].sum()), float(chunk.duration[done].sum()))
+    earned = net_reward(chunk.reward, chunk.duration, learner.income.rate) + bonus * chunk.novel
+    parts = (earned, chunk.value, chunk.next_value, chunk.follow)
+    return torch.from_numpy(gae(*(x.numpy() for x in parts), options.gamma, options.gae_lambda))
 
 
 def update(
     agent: Any, chunk: Chunk, learner: Learner, options: LearningOptions, progress: float, bonus: float
 ) -> dict[str, float]:
     """Learns from one chunk. `progress` in [0, 1] sets the schedules; `bonus` is paid for each fresh write."""
+    done = chunk.complete
+    if not bool(done.any()):  # every action is still held
+        return {}
     lr = options.learning_rate + progress * (options.final_learning_rate - options.learning_rate)
     ent_coef = options.ent_coef + progress * (options.final_ent_coef - options.ent_coef)
     for group in learner.optimizer.param_groups:
         group["lr"] = lr
 
-    done = chunk.complete
-    now = (float(chunk.reward[done].sum()), float(chunk.duration[done].sum()))
-    learner.income = [MOMENT_DECAY * old + x for old, x in zip(learner.income, now, strict=True)]
-    rate = learner.income[0] / max(learner.income[1], 1.0)
-    advantage = torch.from_numpy(
-        gae(
-            (chunk.reward - rate * chunk.duration + bonus * chunk.novel).numpy(),
-            chunk.value.numpy(),
-            chunk.next_value.numpy(),
-            chunk.follow.numpy(),
-            options.gamma,
-            options.gae_lambda,
-        )
-    )  # [n]
-    target = advantage + chunk.value
-    known = advantage[chunk.complete]
-    if len(known) == 0:  # every action is still held
-        return {}
-    learner.moments = running_moments(learner.moments, target[chunk.complete])
-    agent.heads.rescale(*mean_and_std(learner.moments))
-    advantage = advantage - known.mean()
-    deviation = advantage[chunk.complete].square().mean().sqrt() + 1e-8
+    advantage = advantages(chunk, learner, options, bonus)
+    target = advantage + chunk.value  # [n]
+    learner.targets.add(target[done])
+    agent.heads.rescale(learner.targets.mean, learner.targets.std)
+
+    advantage = advantage - advantage[done].mean()
+    deviation = advantage[done].square().mean().sqrt() + 1e-8
     scaled, stakes = advantage / deviation, chunk.scale / deviation
     temperature = ent_coef * stakes  # the bonus weighs as much as what the state decides, else arms collapse
 
@@ -118,7 +115,8 @@ def update(
             "train/entropy_decisive": weighted_mean(uncertainty, weight * advantage[p].abs()),
             "train/approx_kl": float((weight * approximate_kl(log_prob, chunk.log_prob[p])).sum()),
             "train/clip_fraction": float((weight * ((ratio - 1).abs() > options.clip_coef)).sum()),
-            "train/explained_variance": explained_variance(chunk.value[chunk.complete], target[chunk.complete]),
+            "train/explained_variance": explained_variance(chunk.value[done], target[done]),
+            "train/reward_rate": learner.income.rate,
             "train/learning_rate": lr,
             "train/grad_norm": norms[1],
             "train/grad_norm_embedding": norms[0],
@@ -128,17 +126,6 @@ def update(
             "recalculation/gradient": crossed.gradient,
         }
     return log
-
-
-def running_moments(moments: list[float], target: Tensor) -> list[float]:
-    """Running mean of targets [n] and of their squares, with the weight of what has been seen (1 in the end)."""
-    new = (float(target.mean()), float(target.square().mean()), 1.0)
-    return [MOMENT_DECAY * old + (1 - MOMENT_DECAY) * x for old, x in zip(moments, new, strict=True)]
-
-
-def mean_and_std(moments: list[float]) -> tuple[float, float]:
-    mean, square = moments[0] / moments[2], moments[1] / moments[2]
-    return mean, max(square - mean * mean, SMALLEST_STD**2) ** 0.5
 
 
 def share_between(novel: Tensor, share: float) -> Tensor:

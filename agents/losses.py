@@ -31,5 +31,5 @@ def approximate_kl(log_prob: Tensor, old_log_prob: Tensor) -> Tensor:
 
 def explained_variance(value: Tensor, target: Tensor) -> float:
     """1 - Var(target - value) / Var(target); NaN where the target does not vary."""
-    variance = target.var()
-    return float("nan") if variance == 0 else float(1 - (target - value).var() / variance)
+    variance = target.var(correction=0)
+    return float("nan") if variance == 0 else float(1 - (target - value).var(correction=0) / variance)

@@ -56,15 +56,15 @@ class Training:
         """Goes on in corridors of this length."""
         options, self.envs = corridor(length)
         seeds = spawn_seeds(1, options.num_envs, "training")
-        self.collector = start_collecting(self.envs, self.agent, seeds, generator(1))
+        self.collector = start_collecting(self.envs, self.agent, seeds, generator(1), self.learning.hold_growth)
         self.recent: list[int] = []  # lengths of the last episodes
 
     def run(self, progress: float, enough: Callable[[float], bool]) -> tuple[float, float]:
         """Trains at this point of the schedules until `enough` of the seconds passed; steps/s and seconds."""
-        started, first = time.perf_counter(), self.collector.steps_done
+        lo, started, first = self.learning, time.perf_counter(), self.collector.steps_done
         while not enough(passed := time.perf_counter() - started):
-            chunk = collect(self.envs, self.agent, self.collector, self.learning.chunk_steps)
-            update(self.agent, chunk, self.learner, self.learning, progress, 0.0)
+            chunk = collect(self.envs, self.agent, self.collector, lo.chunk_steps, lo.chunk_decisions)
+            update(self.agent, chunk, self.learner, lo, progress, 0.0)
             update_codec(self.agent, chunk, self.learner.generator)
             self.recent = (self.recent + [e.length for e in chunk.episodes])[-ENVS:]
         return (self.collector.steps_done - first) / passed, passed

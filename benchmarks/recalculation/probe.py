@@ -50,8 +50,9 @@ def first_views(options: RunOptions, episodes: int) -> tuple[Tensor, Tensor]:
 def stored(agent: Any, observation: Tensor) -> Tensor:
     """What the memory holds [n, D] after the first step of an episode."""
     n = len(observation)
-    first = Inputs(observation, torch.full((n,), -1), torch.zeros(n), torch.ones(n, dtype=torch.bool))
-    state = agent.act(first, agent.initial_state(n), None)[1]
+    everyone, zero = torch.arange(n), torch.zeros(n)
+    first = Inputs(observation, torch.full((n,), -1), zero, torch.ones(n, dtype=torch.bool), zero.long())
+    state = agent.act(first, agent.initial_state(n), everyone, None)[1]
     return state.memory.embedding[:, 0].clone()
 
 

@@ -1,60 +1,66 @@
 """Losses and advantages against arrays worked out by hand, and naive loops."""
 
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.advantages import gae
-from agents.heads import choose, soft_cap
+from agents.advantages import gae, net_reward
+from agents.heads import ActorCriticHeads, choose, soft_cap
+from agents.learner import share_between
 from agents.losses import approximate_kl, clipped_policy_loss, entropy, explained_variance, value_loss
-from agents.replay import pick_states, spread
+from agents.replay import pick
+from agents.running import Income, Moments
 
 
-def column(*values, dtype=torch.float32):
-    return torch.tensor(values, dtype=dtype)[:, None]
+def array(*values):
+    return np.array(values, dtype=np.float32)
 
 
 def test_gae_by_hand():
-    """gamma 0.5, lambda 0.5; terminated at step 1, truncated at step 3 (final value 8)."""
+    """gamma 0.5, lambda 0.5. Decisions 0, 2, 4 are of one environment, which terminates with 2; 1 and 3 of another, cut
+    at 3 with V(final observation) 8. What follows on 4 is worth 12, and is not in the chunk."""
     advantage = gae(
-        reward=column(1.0, 2.0, 3.0, 4.0, 5.0),
-        value=column(2.0, 4.0, 6.0, 8.0, 10.0),
-        last_value=torch.tensor([12.0]),
-        terminated=column(False, True, False, False, False, dtype=torch.bool),
-        truncated=column(False, False, False, True, False, dtype=torch.bool),
-        final_value=column(0.0, 0.0, 0.0, 8.0, 0.0),
+        reward=array(1.0, 3.0, 2.0, 4.0, 5.0),
+        value=array(2.0, 6.0, 4.0, 8.0, 10.0),
+        next_value=array(4.0, 8.0, 0.0, 8.0, 12.0),
+        follow=np.array([2, 3, -1, -1, -1]),
         gamma=0.5,
         lam=0.5,
     )
-    # deltas: 1+2-2=1, 2-4=-2, 3+4-6=1, 4+4-8=0, 5+6-10=1
-    assert advantage[:, 0].tolist() == [1 + 0.25 * -2, -2.0, 1.0, 0.0, 1.0]
+    # deltas: 1+2-2=1, 3+4-6=1, 2-4=-2, 4+4-8=0, 5+6-10=1
+    assert advantage.tolist() == [1 + 0.25 * -2, 1.0, -2.0, 0.0, 1.0]
 
 
-@given(st.integers(1, 8), st.integers(1, 3), st.integers(0, 2**31))
-def test_gae_agrees_with_a_naive_sum(steps, envs, seed):
-    g = torch.Generator().manual_seed(seed)
-    reward, value, final = (torch.randn(steps, envs, generator=g, dtype=torch.float64) for _ in range(3))
-    last = torch.randn(envs, generator=g, dtype=torch.float64)
-    kind = torch.randint(0, 5, (steps, envs), generator=g)
-    terminated, truncated = kind == 0, kind == 1
-    ours = gae(reward, value, last, terminated, truncated, final, 0.9, 0.8)
-    for b in range(envs):
-        for t in range(steps):
-            total, discount = 0.0, 1.0
-            for k in range(t, steps):
-                following = value[k + 1, b] if k + 1 < steps else last[b]
-                if terminated[k, b]:
-                    following = 0.0
-                elif truncated[k, b]:
-                    following = final[k, b]
-                total += discount * (reward[k, b] + 0.9 * following - value[k, b])
-                if kind[k, b] <= 1:
-                    break
-                discount *= 0.9 * 0.8
-            assert ours[t, b] == pytest.approx(float(total), abs=1e-9)
+@settings(deadline=None)  # the first call compiles
+@given(st.integers(1, 12), st.integers(1, 3), st.integers(0, 2**31))
+def test_gae_agrees_with_a_naive_sum(count, num_envs, seed):
+    """Decisions of several environments in any order; an episode goes on with probability 0.8."""
+    rng = np.random.default_rng(seed)
+    reward, value, following = rng.normal(size=(3, count))
+    env = rng.integers(num_envs, size=count)
+    follow = np.full(count, -1)
+    for i in range(count):
+        later = [j for j in range(i + 1, count) if env[j] == env[i]]
+        if later and rng.random() < 0.8:
+            follow[i], following[i] = later[0], value[later[0]]
+    ours = gae(reward, value, following, follow, 0.9, 0.8)
+    for i in range(count):
+        total, discount, k = 0.0, 1.0, i
+        while k >= 0:
+            total += discount * (reward[k] + 0.9 * following[k] - value[k])
+            discount *= 0.9 * 0.8
+            k = follow[k]
+        assert ours[i] == pytest.approx(total, abs=1e-9)
+
+
+def test_rewards_are_measured_against_the_going_rate():
+    """Two steps for 0.2 and one for 0.4, at a going rate of 0.1 a step."""
+    assert net_reward(array(0.2, 0.4), array(2.0, 1.0), rate=0.1).tolist() == pytest.approx([0.0, 0.3])
 
 
 def test_policy_loss_is_clipped_on_the_side_that_would_go_further():
@@ -84,23 +90,43 @@ def test_choose_samples_by_probability_and_greedily_the_largest():
     assert (choose(logits, None)[0] == 1).all()
 
 
-def test_every_step_gets_the_outcome_of_the_state_it_was_in():
-    changed = torch.tensor([[1, 1], [0, 1], [1, 0], [0, 0]]).bool()  # [T, B]
-    picked = torch.tensor([0, 1, 3, 4])  # t * 2 + b
-    outcome = torch.tensor([10.0, 20.0, 21.0, 12.0])
-    full, weight = spread(changed, picked, outcome)
-    assert full.tolist() == [[10, 20], [10, 21], [12, 21], [12, 21]]
-    assert weight.flatten().tolist() == [1 / 8] * 8
-    _, weight = spread(changed, picked[:2], outcome[:2])  # the second state of each was left out
-    assert (weight > 0).tolist() == [[True, True], [True, False], [False, False], [False, False]]
-    assert weight.sum() == 1
+def test_values_stay_when_their_units_change():
+    torch.manual_seed(0)
+    heads = ActorCriticHeads(8, 3)
+    torch.nn.init.normal_(heads.value[-1].weight)
+    features = torch.randn(5, 8)
+    before = heads(features)[1]
+    for mean, std in ((3.0, 0.01), (-1.0, 50.0)):
+        heads.rescale(mean, std)
+        torch.testing.assert_close(heads(features)[1], before, atol=1e-4, rtol=1e-4)
+        assert float(heads.value_std) == pytest.approx(std)
+    assert (heads.value(features).squeeze(-1) * 50 - 1).tolist() == pytest.approx(before.tolist(), abs=1e-3)
 
 
-@given(st.integers(1, 6), st.integers(1, 4), st.integers(1, 12), st.integers(0, 2**31))
-def test_picked_states_are_states(steps, envs, most, seed):
-    g = torch.Generator().manual_seed(seed)
-    changed = torch.rand(steps, envs, generator=g) < 0.5
-    changed[0] = True
-    picked = pick_states(changed, most, g)
-    assert len(set(picked.tolist())) == len(picked) == min(most, int(changed.sum()))
-    assert changed.flatten()[picked].all()
+def test_running_figures_forget_slowly():
+    moments, income = Moments(), Income()
+    assert income.rate == 0.0
+    moments.add(torch.tensor([1.0, 3.0]))
+    income.add(2.0, 4.0)
+    assert (moments.mean, moments.std, income.rate) == pytest.approx((2.0, 1.0, 0.5))  # the first as they are
+    moments.add(torch.tensor([100.0]))
+    income.add(0.0, 4.0)
+    assert 2.0 < moments.mean < 100.0 and income.rate == pytest.approx(0.95 * 2 / (0.95 * 4 + 4))
+    same = Moments()
+    same.add(torch.tensor([5.0, 5.0]))
+    assert same.std > 0
+
+
+def test_the_novel_have_their_share():
+    novel = torch.tensor([True, False, False, False])
+    assert share_between(novel, 0.4).tolist() == pytest.approx([0.4, 0.2, 0.2, 0.2])
+    assert share_between(novel[1:], 0.4).tolist() == pytest.approx([1 / 3] * 3)
+    assert share_between(novel[:1], 0.4).tolist() == [1.0]
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=20), st.integers(1, 12), st.integers(0, 2**31))
+def test_only_complete_decisions_are_picked(complete, most, seed):
+    chunk = SimpleNamespace(complete=torch.tensor(complete))
+    picked = pick(chunk, most, torch.Generator().manual_seed(seed)).tolist()
+    assert picked == sorted(set(picked)) and len(picked) == min(most, sum(complete))
+    assert all(complete[i] for i in picked)

@@ -3,13 +3,17 @@
 import sys
 from pathlib import Path
 
+import numpy as np
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 sys.path.insert(0, str(Path(__file__).parent))
 from counting_env import CountingEnvs
 
-from agents.chunk import Decision
+from agents.chunk import Decision, Inputs
 from agents.encoders import GRID_CATEGORIES, ObservationSpec
+from agents.holding import Holding
 from agents.memory_agent import MemoryAgent, build_codec
 from agents.rollout import collect, start_collecting
 from memory.options import MemoryOptions
@@ -18,65 +22,150 @@ from memory.options import MemoryOptions
 class Reporter:
     """An agent whose value is 100 * environment + 10 * episode + step, and whose action alternates."""
 
+    decides_at_every_step = False
+
     def initial_state(self, num_envs):
         return torch.zeros(num_envs, 1)
 
-    def begin_chunk(self, state, steps):
+    def begin_chunk(self, state):
         return None
 
-    def act(self, inputs, state, generator, record=None):
+    def act(self, inputs, state, index, generator, timeline=None):
         value = inputs.observation @ torch.tensor([100.0, 10.0, 1.0])
-        state = torch.where(inputs.is_first[:, None], 0.0, state + 1)
         action = inputs.observation[:, 2].long() % 2
         nothing = torch.zeros_like(inputs.is_first)
-        return Decision(action, torch.zeros_like(value), value, torch.ones_like(value), nothing, ~nothing), state
+        return Decision(action, torch.zeros_like(value), value, torch.ones_like(value), nothing), state
+
+
+def table(chunk):
+    """Its decisions, row by row: observation, is_first, previous action and reward, reward, V of the next, what follows."""
+    i = chunk.inputs
+    return [
+        [o, int(f), a, r, gain, after, follow if done else "open"]
+        for o, f, a, r, gain, after, follow, done in zip(
+            i.observation.int().tolist(),
+            i.is_first.tolist(),
+            i.prev_action.tolist(),
+            i.prev_reward.tolist(),
+            chunk.reward.tolist(),
+            chunk.next_value.tolist(),
+            chunk.follow.tolist(),
+            chunk.complete.tolist(),
+            strict=True,
+        )
+    ]
 
 
 def test_boundary_table():
+    """Environment 0 terminates after 2 steps; 1 is cut after 3, and bootstraps from its final observation, step 3."""
     envs, agent = CountingEnvs([2, 3], [False, True]), Reporter()
-    c = start_collecting(envs, agent, [0, 1], None)
-    chunk = collect(envs, agent, c, 4)
-    i = chunk.inputs
-    assert i.observation.tolist() == [
-        [[0, 0, 0], [1, 0, 0]],
-        [[0, 0, 1], [1, 0, 1]],
-        [[0, 1, 0], [1, 0, 2]],
-        [[0, 1, 1], [1, 1, 0]],
+    c = start_collecting(envs, agent, [0, 1], None, 2.0)
+    chunk = collect(envs, agent, c, 4, 100)
+    assert table(chunk) == [
+        # observation, first, previous, reward, V of the next, what follows
+        [[0, 0, 0], 1, -1, 0, 1, 1, 2],
+        [[1, 0, 0], 1, -1, 0, 1, 101, 3],
+        [[0, 0, 1], 0, 0, 1, 2, 0, -1],  # terminated
+        [[1, 0, 1], 0, 0, 1, 2, 102, 5],
+        [[0, 1, 0], 1, -1, 0, 1, 11, 6],
+        [[1, 0, 2], 0, 1, 2, 3, 103, -1],  # cut: the value of [1, 0, 3]
+        [[0, 1, 1], 0, 0, 1, 2, 0, -1],  # terminated
+        [[1, 1, 0], 1, -1, 0, 1, 111, -1],  # the chunk ends: the value of what comes next
     ]
-    assert i.is_first.int().tolist() == [[1, 1], [0, 0], [1, 0], [0, 1]]
-    assert i.prev_action.tolist() == [[-1, -1], [0, 0], [-1, 1], [0, -1]]
-    assert i.prev_reward.tolist() == [[0, 0], [1, 1], [0, 2], [1, 0]]
-    assert chunk.reward.tolist() == [[1, 1], [2, 2], [1, 3], [2, 1]]
-    assert chunk.terminated.int().tolist() == [[0, 0], [1, 0], [0, 0], [1, 0]]
-    assert chunk.truncated.int().tolist() == [[0, 0], [0, 0], [0, 1], [0, 0]]
-    assert chunk.value.tolist() == [[0, 100], [1, 101], [10, 102], [11, 110]]
-    assert chunk.final_value.tolist() == [[0, 0], [0, 0], [0, 103], [0, 0]]  # of the final observation: step 3
-    assert chunk.last_value.tolist() == [20, 111]
+    assert chunk.value.tolist() == [0, 100, 1, 101, 10, 102, 11, 110]
+    assert chunk.duration.tolist() == [1] * 8 and chunk.steps == 4
     assert [(e.env, e.ret, e.length, e.success, e.at) for e in chunk.episodes] == [
         (0, 3.0, 2, True, 4),
         (1, 6.0, 3, True, 6),
         (0, 3.0, 2, False, 8),
     ]
-    following = collect(envs, agent, c, 1)  # the next chunk goes on where this one ended
-    assert following.inputs.observation.tolist() == [[[0, 2, 0], [1, 1, 1]]]
-    assert following.inputs.is_first.int().tolist() == [[1, 0]]
-    ends = collect(envs, agent, c, 1).episodes
+    following = collect(envs, agent, c, 1, 100)  # the next chunk goes on where this one ended
+    assert table(following)[0][:2] == [[0, 2, 0], 1] and table(following)[1][:2] == [[1, 1, 1], 0]
+    ends = collect(envs, agent, c, 1, 100).episodes
     assert [(e.env, e.success) for e in ends] == [(0, None), (1, False)]  # environment 0's third does not tell
+
+
+def test_a_chunk_ends_where_there_are_enough_decisions():
+    envs, agent = CountingEnvs([2, 3], [False, True]), Reporter()
+    c = start_collecting(envs, agent, [0, 1], None, 2.0)
+    assert len(collect(envs, agent, c, 100, 3).action) == 6
+
+
+class Stubborn(Reporter):
+    """Action 1 wherever it decides; its value is the number of decisions so far."""
+
+    def __init__(self):
+        self.decisions = 0
+
+    def act(self, inputs, state, index, generator, timeline=None):
+        self.decisions += 1
+        one = torch.ones(len(index))
+        nothing = torch.zeros(len(index), dtype=torch.bool)
+        return Decision(one.long(), 0 * one, self.decisions * one, one, nothing), state
+
+
+class StillEnv(CountingEnvs):
+    """Shows the same frame and pays the same reward whatever happens, until its episode ends."""
+
+    def _observe(self):
+        return np.zeros((self.num_envs, 3), dtype=np.float32)
+
+    def step(self, action):
+        observation, reward, terminated, truncated, info = super().step(action)
+        return observation, np.where(terminated | truncated, 5.0, 1.0), terminated, truncated, info
+
+
+def test_an_action_is_held_while_nothing_changes_and_the_next_chunk_takes_it_up():
+    """One environment, 20 steps: decisions at step 0, at 1 (a previous action), then 2, 6 and 14 steps after that. The
+    chunk ends after 12 steps: what is still held then opens the second chunk, with the reward it has earned so far."""
+    envs, agent = StillEnv([20], [False]), Stubborn()
+    c = start_collecting(envs, agent, [0], None, 2.0)
+    first, second = collect(envs, agent, c, 12, 100), collect(envs, agent, c, 8, 100)
+    assert first.value.tolist() == [1, 2, 3, 4] and first.complete.tolist() == [True, True, True, False]
+    assert first.reward.tolist() == [1, 2, 4, 5] and first.duration.tolist() == [1, 2, 4, 5]
+    assert first.next_value[:3].tolist() == [2, 3, 4] and first.follow.tolist() == [1, 2, 3, -1]
+    assert second.value.tolist() == [4, 5] and second.complete.tolist() == [True, True]
+    assert second.reward.tolist() == [8, 9] and second.duration.tolist() == [8, 5]  # 5 at the last of 20 steps
+    assert second.next_value.tolist() == [5, 0] and second.follow.tolist() == [1, -1]
+    assert second.inputs.prev_action.tolist() == [1, 1] and second.inputs.time.tolist() == [12, 15]
+
+
+def test_growth_1_decides_at_every_step():
+    envs, agent = StillEnv([20], [False]), Stubborn()
+    c = start_collecting(envs, agent, [0], None, 1.0)
+    assert collect(envs, agent, c, 12, 100).duration.tolist() == [1] * 12
+
+
+@given(
+    growth=st.floats(1.0, 5.0),
+    changes=st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=60),
+)
+def test_what_changed_is_decided_at_once_and_gaps_grow(growth, changes):
+    holding = Holding.begin(3, growth)
+    for changed in changes:
+        deciding = holding.deciding()
+        holding.decided(deciding)
+        gap = holding.due - holding.age
+        assert (gap >= 1).all() and (gap <= np.ceil(growth * (holding.age + 1)) - holding.age).all()
+        holding.advance(np.array(changed))
+        assert set(np.flatnonzero(changed)) <= set(holding.deciding())
 
 
 def memory_agent(**options):
     torch.manual_seed(0)
     spec = ObservationSpec("vector", (3,))
     o = MemoryOptions(slots=8, code_bits=64, **options)
-    return MemoryAgent(spec, 2, o, build_codec(spec, GRID_CATEGORIES, o))
+    agent = MemoryAgent(spec, 2, o, build_codec(spec, GRID_CATEGORIES, o))
+    torch.nn.init.normal_(agent.heads.value[-1].weight)  # it starts at zero
+    return agent
 
 
 def test_memory_is_fresh_when_an_episode_begins_and_only_there():
     envs, agent = CountingEnvs([2, 5], [False, True]), memory_agent(write_rule="always")
-    c = start_collecting(envs, agent, [0, 1], torch.Generator().manual_seed(0))
+    c = start_collecting(envs, agent, [0, 1], torch.Generator().manual_seed(0), 2.0)
     held = []
     for _ in range(6):
-        collect(envs, agent, c, 1)
+        collect(envs, agent, c, 1, 100)
         held.append(c.agent_state.memory.written.sum(dim=1).tolist())
     assert held == [[1, 1], [2, 2], [1, 3], [2, 4], [1, 5], [2, 1]]
 
@@ -84,23 +173,23 @@ def test_memory_is_fresh_when_an_episode_begins_and_only_there():
 def test_looking_at_values_writes_nothing():
     """Bootstrap values come from copies: neither the chunk's end nor a truncation touches the live memory."""
     envs, agent = CountingEnvs([3, 3], [True, True]), memory_agent(write_rule="always")
-    c = start_collecting(envs, agent, [0, 1], torch.Generator().manual_seed(0))
-    collect(envs, agent, c, 2)
+    c = start_collecting(envs, agent, [0, 1], torch.Generator().manual_seed(0), 2.0)
+    collect(envs, agent, c, 2, 100)
     before = c.agent_state.memory.clone()
-    assert before.written.sum(dim=1).tolist() == [2, 2] and before.episode_step.tolist() == [1, 1]
-    chunk = collect(envs, agent, c, 1)
-    assert chunk.truncated.all() and (chunk.final_value != 0).all()
+    assert before.written.sum(dim=1).tolist() == [2, 2]
+    chunk = collect(envs, agent, c, 1, 100)
+    assert (chunk.next_value != 0).all()  # V(final observation), looked up on copies
     after = c.agent_state.memory
     assert after.written.sum(dim=1).tolist() == [3, 3]
 
 
 def test_a_truncated_episode_is_valued_with_its_live_memory():
-    """The bootstrap differs from what an agent with an empty memory says of the same observation."""
+    """The bootstrap is what an agent with that memory says of the final observation, and no agent without it."""
     envs, agent = CountingEnvs([3], [True]), memory_agent(write_rule="always")
-    c = start_collecting(envs, agent, [0], torch.Generator().manual_seed(0))
-    live = collect(envs, agent, c, 3).final_value[2, 0]
-    empty = agent.initial_state(1)
-    final = c.inputs.rows(torch.tensor([0]))
-    final.observation = torch.tensor([[0.0, 0.0, 3.0]])
-    final.is_first = torch.tensor([False])
-    assert live != agent.act(final, empty, None)[0].value[0]
+    c = start_collecting(envs, agent, [0], torch.Generator().manual_seed(0), 2.0)
+    chunk = collect(envs, agent, c, 3, 100)
+    first = torch.tensor([0])
+    final = Inputs(torch.tensor([[0.0, 0.0, 3.0]]), chunk.action[2:], chunk.reward[2:], first.bool(), first + 3)
+    live = agent.act(final, c.agent_state.rows(first), first, None)[0].value
+    empty = agent.act(final, agent.initial_state(1), first, None)[0].value
+    assert chunk.next_value[2] == live and live != empty

@@ -5,18 +5,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory.store import bytes_per_slot, empty, slot_to_write, start_step, write
+from memory.store import bytes_per_slot, clear, empty, slot_to_write, write
 from memory.timeline import EMPTY, Timeline
 from memory.write_rules import should_write
 
 
 def put(memory, env, slot, step=0, code_hash=0, value=1.0):
     index, place = torch.tensor([env]), torch.tensor([slot])
-    memory.episode_step[env] = step
     write(
         memory,
         index,
         place,
+        torch.tensor([step]),
         torch.full((1, memory.embedding.shape[2]), value),
         torch.zeros(1, memory.code.shape[2], dtype=torch.uint8),
         torch.tensor([code_hash]),
@@ -28,27 +28,28 @@ def put(memory, env, slot, step=0, code_hash=0, value=1.0):
 
 def test_a_slot_is_visible_from_its_own_step_until_its_place_is_taken_again():
     """Two environments of two places; rows 0..3 are the slots before the chunk, 4.. its writes in order."""
-    timeline = Timeline.begin(torch.tensor([[True, False], [False, False]]), steps=4)
-    timeline.end_step(0)
-    timeline.record_write(torch.tensor([0, 1]), torch.tensor([1, 0]))
-    timeline.end_step(1)
+    both = torch.tensor([0, 1])
+    timeline = Timeline.begin(torch.tensor([[True, False], [False, False]]))
+    timeline.record_read(both)
+    timeline.record_write(both, torch.tensor([1, 0]))
+    timeline.record_read(both)
     timeline.record_write(torch.tensor([0]), torch.tensor([0]))  # place 0 was taken
-    timeline.end_step(2)
-    timeline.end_step(3)
-    assert timeline.rows[:, 0].tolist() == [[0, EMPTY], [0, 4], [6, 4], [6, 4]]
-    assert timeline.rows[:, 1].tolist() == [[EMPTY, EMPTY], [5, EMPTY], [5, EMPTY], [5, EMPTY]]
+    timeline.record_read(torch.tensor([1]))  # environment 0 holds its action
+    timeline.record_read(both)
+    assert timeline.rows.tolist() == [[0, EMPTY], [EMPTY, EMPTY], [0, 4], [5, EMPTY], [5, EMPTY], [6, 4], [5, EMPTY]]
 
 
 def test_a_reset_hides_older_slots_from_its_own_step_on():
-    timeline = Timeline.begin(torch.tensor([[True, False]]), steps=3)
-    timeline.record_write(torch.tensor([0]), torch.tensor([1]))
-    timeline.end_step(0)
-    timeline.record_reset(torch.tensor([0]))  # the episode begins at step 1 and writes in the same step
-    timeline.record_write(torch.tensor([0]), torch.tensor([0]))
-    timeline.end_step(1)
-    timeline.record_reset(torch.tensor([0]))  # and again, without a write
-    timeline.end_step(2)
-    assert timeline.rows[:, 0].tolist() == [[0, 2], [3, EMPTY], [EMPTY, EMPTY]]
+    only = torch.tensor([0])
+    timeline = Timeline.begin(torch.tensor([[True, False]]))
+    timeline.record_write(only, torch.tensor([1]))
+    timeline.record_read(only)
+    timeline.record_reset(only)  # the episode begins and writes in the same step
+    timeline.record_write(only, torch.tensor([0]))
+    timeline.record_read(only)
+    timeline.record_reset(only)  # and again, without a write
+    timeline.record_read(only)
+    assert timeline.rows.tolist() == [[0, 2], [3, EMPTY], [EMPTY, EMPTY]]
 
 
 @settings(max_examples=60, deadline=None)
@@ -59,7 +60,7 @@ def test_a_reset_hides_older_slots_from_its_own_step_on():
 def test_the_timeline_agrees_with_a_store_kept_step_by_step(steps, before):
     store = {i: f"old{i}" for i, there in enumerate(before) if there}
     names = {i: f"old{i}" for i in range(3)}
-    timeline = Timeline.begin(torch.tensor([before]), len(steps))
+    timeline = Timeline.begin(torch.tensor([before]))
     for t, (reset, slot) in enumerate(steps):
         if reset:
             store.clear()
@@ -67,33 +68,33 @@ def test_the_timeline_agrees_with_a_store_kept_step_by_step(steps, before):
         if slot is not None:
             names[len(names)] = store[slot] = f"new{t}"
             timeline.record_write(torch.tensor([0]), torch.tensor([slot]))
-        timeline.end_step(t)
-        rows = timeline.rows[t, 0].tolist()
+        timeline.record_read(torch.tensor([0]))
+        rows = timeline.rows[t].tolist()
         assert {place: names[row] for place, row in enumerate(rows) if row != EMPTY} == store
 
 
-def test_start_step_empties_only_the_environments_whose_episode_begins():
+def test_clear_empties_only_the_environments_whose_episode_begins():
     memory = empty(2, 3, 4, 1)
     put(memory, 0, 0)
     put(memory, 1, 0, step=6)
-    start_step(memory, torch.tensor([True, False]))
+    memory.read_weight[:] = 1.0
+    clear(memory, torch.tensor([0]))
     assert memory.written.tolist() == [[False] * 3, [True, False, False]]
-    assert memory.episode_step.tolist() == [0, 7]
+    assert memory.read_weight.tolist() == [[0.0] * 3, [1.0] * 3]
 
 
 def test_free_slots_come_first_then_the_oldest_or_the_least_read():
     memory = empty(1, 3, 4, 1)
-    index = torch.tensor([0])
+    index, now = torch.tensor([0]), torch.tensor([10])
     for slot, step in ((0, 5), (1, 2)):
         put(memory, 0, slot, step)
-    assert slot_to_write(memory, index, "fifo").item() == 2
+    assert slot_to_write(memory, index, now, "fifo").item() == 2
     put(memory, 0, 2, 9)
-    memory.episode_step[0] = 10
     memory.read_weight[0] = torch.tensor([0.1, 8.0, 0.5])  # per step of life: 0.02, 1.0, 0.5
-    assert slot_to_write(memory, index, "fifo").item() == 1
-    assert slot_to_write(memory, index, "least_read").item() == 0
+    assert slot_to_write(memory, index, now, "fifo").item() == 1
+    assert slot_to_write(memory, index, now, "least_read").item() == 0
     with pytest.raises(ValueError, match="eviction"):
-        slot_to_write(memory, index, "random")
+        slot_to_write(memory, index, now, "random")
 
 
 def test_write_rules():
