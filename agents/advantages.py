@@ -34,8 +34,8 @@ def gae(
 
 
 def net_reward(reward: np.ndarray, duration: np.ndarray, rate: float) -> np.ndarray:
-    """R - rho tau [n]: what a decision brought beyond what its tau steps bring at the going rate rho, the mean reward of
-    a step (Das et al. 1999, semi-Markov average reward).
+    """R - rho tau [n]: what a decision brought beyond what its tau steps bring at the going rate rho, the reward of a
+    step on average (Das et al. 1999, semi-Markov average reward).
 
     Discounts count decisions, so without it an agent that loses a little at every step would rather decide often than
     hold on to anything, walking included.

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 
@@ -40,7 +39,7 @@ class Decision:
     log_prob: Tensor  # [n] float32
     value: Tensor  # [n] float32
     scale: Tensor  # [n] float32: typical size of an advantage here
-    novel: Tensor  # [n] bool: this step wrote to memory
+    novelty: Tensor  # [n] float32: 1 / k where the k-th slot was written, 0 where nothing was
 
 
 @dataclass
@@ -53,7 +52,7 @@ class Chunk:
     log_prob: Tensor  # [n]
     value: Tensor  # [n]
     scale: Tensor  # [n]
-    novel: Tensor  # [n] bool: wrote to memory in this chunk
+    novelty: Tensor  # [n]: 1 / k where this chunk wrote the k-th slot, else 0
     reward: Tensor  # [n] sum over the steps that the action was held
     duration: Tensor  # [n] steps that the action was held
     next_value: Tensor  # [n]: V of the next decision; 0 where terminated, V(final observation) where truncated
@@ -63,6 +62,11 @@ class Chunk:
     num_envs: int  # B
     start: Any = None  # the agent's record of its state when the chunk began
     episodes: list[EpisodeEnd] = field(default_factory=list)
+
+    @property
+    def novel(self) -> Tensor:
+        """[n] bool: wrote to memory in this chunk."""
+        return self.novelty > 0
 
 
 @dataclass(frozen=True)

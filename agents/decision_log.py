@@ -75,13 +75,11 @@ class DecisionLog:
         env = np.flatnonzero(self.open != NOWHERE)
         rows = torch.from_numpy(self.open[env])
         d = self._all_decisions()
-        decision = Decision(
-            d.action[rows], d.log_prob[rows], d.value[rows], d.scale[rows], torch.zeros(len(rows), dtype=torch.bool)
-        )
+        decision = Decision(d.action[rows], d.log_prob[rows], d.value[rows], d.scale[rows], torch.zeros(len(rows)))
         return Held(env, decision, self.reward[self.open[env]], self.duration[self.open[env]])
 
     def _all_decisions(self) -> Decision:
-        fields = ("action", "log_prob", "value", "scale", "novel")
+        fields = ("action", "log_prob", "value", "scale", "novelty")
         return Decision(*(torch.cat([getattr(d, f) for d in self.decisions]) for f in fields))
 
     def chunk(self) -> Chunk:
@@ -94,7 +92,7 @@ class DecisionLog:
             log_prob=d.log_prob,
             value=d.value,
             scale=d.scale,
-            novel=d.novel,
+            novelty=d.novelty,
             reward=torch.from_numpy(self.reward[:n]),
             duration=torch.from_numpy(self.duration[:n]),
             next_value=torch.from_numpy(self.next_value[:n]),

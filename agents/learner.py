@@ -53,10 +53,10 @@ def build_learner(agent: Any, options: LearningOptions, generator: torch.Generat
 
 
 def advantages(chunk: Chunk, learner: Learner, options: LearningOptions, bonus: float) -> Tensor:
-    """Advantages [n]; `bonus` is paid for each fresh write."""
+    """Advantages [n]; `bonus / k` is paid for the k-th fresh write of an episode."""
     done = chunk.complete
     learner.income.add(float(chunk.reward[done].sum()), float(chunk.duration[done].sum()))
-    earned = net_reward(chunk.reward, chunk.duration, learner.income.rate) + bonus * chunk.novel
+    earned = net_reward(chunk.reward, chunk.duration, learner.income.rate) + bonus * chunk.novelty
     parts = (earned, chunk.value, chunk.next_value, chunk.follow)
     return torch.from_numpy(gae(*(x.numpy() for x in parts), options.gamma, options.gae_lambda))
 
@@ -64,7 +64,8 @@ def advantages(chunk: Chunk, learner: Learner, options: LearningOptions, bonus: 
 def update(
     agent: Any, chunk: Chunk, learner: Learner, options: LearningOptions, progress: float, bonus: float
 ) -> dict[str, float]:
-    """Learns from one chunk. `progress` in [0, 1] sets the schedules; `bonus` is paid for each fresh write."""
+    """Learns from one chunk. `progress` in [0, 1] sets the schedules; `bonus / k` is paid for an episode's k-th
+    fresh write."""
     done = chunk.complete
     if not bool(done.any()):  # every action is still held
         return {}

@@ -118,7 +118,8 @@ class MemoryAgent(nn.Module):
         state.attention[index] = attention
         state.memory.read_weight[index] += attention
         action, log_prob = choose(logits, generator)
-        return Decision(action, log_prob, value, log_scale.exp(), novel), state
+        novelty = novel / visible.sum(dim=1).clamp(min=1)
+        return Decision(action, log_prob, value, log_scale.exp(), novelty), state
 
     def _write(self, inputs: Inputs, index: Tensor, memory: MemoryState, timeline: Timeline | None) -> Tensor:
         """Writes where the rule says so; returns the mask [n]."""

@@ -10,7 +10,7 @@ AgentName = Literal["memory", "lstm", "none"]
 class LearningOptions:
     """Rollouts, losses and schedules."""
 
-    chunk_steps: int = 32
+    chunk_steps: int = 1024
     """T: at most so many steps of each environment between two updates; backpropagation never reaches further back."""
     chunk_decisions: int = 16
     """A chunk ends before its T steps where each environment has decided so often, on average."""
@@ -20,28 +20,28 @@ class LearningOptions:
     """Adam's step size at the start."""
     final_learning_rate: float = 1e-4
     """Adam's step size at --total-timesteps, reached linearly."""
-    gamma: float = 0.9
-    """Discount per decision; low for the passive T-Maze, where the reward follows the choice at once."""
-    gae_lambda: float = 0.8
+    gamma: float = 0.97
+    """Discount per decision, however long its action is held."""
+    gae_lambda: float = 0.9
     """Lambda of generalised advantage estimation."""
     clip_coef: float = 0.2
     """Clipping range of the policy's probability ratio."""
     vf_coef: float = 0.5
     """Weight of the value loss."""
-    ent_coef: float = 0.1
+    ent_coef: float = 0.05
     """Entropy bonus at the start, relative to what is at stake in a state (the scale of its advantages)."""
-    final_ent_coef: float = 0.02
+    final_ent_coef: float = 0.01
     """Entropy bonus at --total-timesteps, reached linearly."""
     max_grad_norm: float = 0.5
     """Gradients are clipped to this norm, the embedding network's apart from the rest."""
-    hold_growth: float = 2.0
-    """While nothing it perceives changes, the agent holds its action, and decides again after 2, 6, 14, ... steps; a
+    hold_growth: float = 4.0
+    """While nothing it perceives changes, the agent holds its action, and decides again after 4, 20, 84, ... steps; a
     smaller factor decides more often, 1 at every step."""
     states_per_env: int = 8
-    """Memory agent: on average at most this many decisions of each environment are learnt from in an epoch, at random."""
+    """On average at most this many decisions of each environment are learnt from in an epoch, drawn at random."""
     novel_share: float = 0.3
     """Weight of the decisions that wrote to memory in the loss; the others have the rest."""
     novelty_bonus: float = 0.0
-    """Reward for a fresh write, annealed linearly to nothing over --novelty-bonus-timesteps."""
+    """Reward for an episode's first fresh write, 1 / k of it for the k-th; vanishes over --novelty-bonus-timesteps."""
     novelty_bonus_timesteps: int = 1_000_000
     """Environment steps over which the novelty bonus vanishes."""

@@ -88,7 +88,7 @@ def test_batched_equals_single(name):
         for b in range(NUM_ENVS):
             alone, singles[b] = agent.act(inputs.rows(torch.tensor([b])), singles[b], only, None)
             torch.testing.assert_close(alone.value[0], together.value[b], atol=1e-5, rtol=1e-4)
-            assert alone.novel[0] == together.novel[b]
+            assert alone.novelty[0] == together.novelty[b]
         action = torch.randint(0, 7, (NUM_ENVS,), generator=torch.Generator().manual_seed(t))
         observation, reward, terminated, truncated, _ = vector.step(action.numpy())
         first = torch.from_numpy(terminated | truncated)
@@ -117,7 +117,7 @@ def test_a_decision_is_the_same_again_where_nothing_changed():
     inputs.is_first[:] = False
     again, _ = agent.act(inputs, state, everyone, None)
     assert torch.equal(first.value, again.value) and torch.equal(first.log_prob, again.log_prob)
-    assert not again.novel.any()
+    assert not again.novelty.any()
 
 
 def parameters_after(seed, name="memory"):
@@ -139,7 +139,7 @@ def embedding_gradient(mode):
     for p in agent.embed.parameters():
         p.requires_grad_(True)
     chunk = collect(vector, agent, c, 2, MANY)
-    chunk.novel[:] = False  # leaves only what is older than the chunk
+    chunk.novelty[:] = 0.0  # leaves only what is older than the chunk
     for rows in chunk.start.timeline.reads:
         rows[rows >= NUM_ENVS * agent.options.slots] = -1
     o = LearningOptions(epochs=1, max_grad_norm=1e9)

@@ -33,12 +33,12 @@ class Reporter:
     def act(self, inputs, state, index, generator, timeline=None):
         value = inputs.observation @ torch.tensor([100.0, 10.0, 1.0])
         action = inputs.observation[:, 2].long() % 2
-        nothing = torch.zeros_like(inputs.is_first)
+        nothing = torch.zeros_like(value)
         return Decision(action, torch.zeros_like(value), value, torch.ones_like(value), nothing), state
 
 
 def table(chunk):
-    """Its decisions, row by row: observation, is_first, previous action and reward, reward, V of the next, what follows."""
+    """Its decisions: observation, is_first, previous action and reward, reward, V of the next, what follows."""
     i = chunk.inputs
     return [
         [o, int(f), a, r, gain, after, follow if done else "open"]
@@ -100,8 +100,7 @@ class Stubborn(Reporter):
     def act(self, inputs, state, index, generator, timeline=None):
         self.decisions += 1
         one = torch.ones(len(index))
-        nothing = torch.zeros(len(index), dtype=torch.bool)
-        return Decision(one.long(), 0 * one, self.decisions * one, one, nothing), state
+        return Decision(one.long(), 0 * one, self.decisions * one, one, 0 * one), state
 
 
 class StillEnv(CountingEnvs):
