@@ -1,9 +1,9 @@
 """Which slots each decision of a chunk could read.
 
 The slots that a chunk's decisions can read are rows of one table: rows 0 .. B * N - 1 are the slots as they stood
-before the chunk, place by place; then comes a row for each write of the chunk, in the order of writing (by step, then by
-environment). The timeline records which row every place of the store held at every decision, after its step's write:
-writing comes before reading in the same step, and a new episode empties all places.
+before the chunk, place by place; then comes a row for each write of the chunk, in the order of writing (by step, then
+by environment). The timeline records which row every place of the store held at every decision, after its step's
+write: writing comes before reading in the same step, and a new episode empties all places.
 """
 
 from __future__ import annotations

@@ -9,17 +9,22 @@ features do not tell the cue of a crowded room. `run.py` probes each run before 
 from __future__ import annotations
 
 import dataclasses
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 import tyro
 from torch import Tensor
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from runs import untrained
+
 from agents.chunk import Inputs
 from envs.grid_engine import BALL, GREEN, KEY
 from envs.seeds import spawn_seeds
-from experiment.build import build_agent, build_envs, observation_spec
+from experiment.build import build_envs
 from experiment.options import RunOptions
 from memory.options import MemoryOptions
 
@@ -80,13 +85,6 @@ def probe(agent: Any, options: RunOptions, episodes: int = 8000) -> float:
     """Accuracy of the linear probe on `agent`'s stored embeddings."""
     observation, cue = first_views(options, episodes)
     return linear_probe(stored(agent, observation), cue)
-
-
-def untrained(options: RunOptions) -> Any:
-    """The agent that a run of these options starts with."""
-    envs = build_envs(options, 1)
-    assert observation_spec(envs.single_observation_space).kind == "grid"
-    return build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
 
 
 def main(o: Probes) -> None:

@@ -1,45 +1,43 @@
 """What recalculation is worth: `python benchmarks/recalculation/run.py`.
 
 Trains every way of recalculation, and the agent without memory, on the crowded and on the plain T-Maze, 3 seeds each
-(smaller etas of `target` once, on the crowded one). `direct` on the crowded one is the main job (`make train`), 5
-seeds, each alone on the machine. Runs stop when a greedy evaluation succeeds 98 times of 100, or at their budget;
-"direct, to the end" does not stop, and checks its gradients against the oracle's.
+(smaller etas of `target` once, on the crowded one), in chunks of 32 steps, so that what teaches the embedding network
+has to cross the memory. `direct` on the crowded one is the main job (`make train`), 5 seeds, each alone on the machine.
+Runs stop when a greedy evaluation succeeds 98 times of 100, or at their budget; "direct, to the end" does not stop, and
+checks its gradients against the oracle's.
 
-Resumable: a run whose command stands in results.jsonl is not made again (delete the file where defaults have changed).
-Then it writes the table, results.md. A row has the last checkpoint's greedy and sampled success on 1,000 fresh
-episodes, the linear probe for the cue on stored embeddings before and after (probe.py), steps, minutes, the success of
-the training episodes along the way, and the command.
+Resumable (benchmarks/runs.py); then it writes the table, results.md. A row has the last checkpoint's greedy and sampled
+success on 1,000 fresh episodes, the linear probe for the cue on stored embeddings before and after (probe.py), steps,
+minutes, the success of the training episodes along the way, and the command.
 """
 
 from __future__ import annotations
 
-import json
-import shlex
-import subprocess
 import sys
-import tempfile
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import tyro
-from probe import probe, untrained
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from probe import probe
+from runs import COST, Run, make_missing, markdown, metrics, read_rows, side_by_side, tracked, untrained
 
 from experiment import checkpoint
-from experiment.evaluation import evaluate
 from experiment.run_folder import read_options
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
 RESULTS = HERE / "results.jsonl"
 SOLVED = 0.98
 
 STOP = f"--stop-at-success {SOLVED}"
-TASKS = {"crowded": "", "plain": "--env Reinstate/GridTMazePassive-v0 --total-timesteps 3000000"}
+TASKS = {
+    "crowded": "--chunk-steps 32",
+    "plain": "--chunk-steps 32 --env Reinstate/GridTMazePassive-v0 --total-timesteps 3000000",
+}
 MAIN = ("crowded", "direct")  # the main job
 SEEDS = {  # others have 3
     MAIN: 5,
@@ -49,8 +47,6 @@ SEEDS = {  # others have 3
     ("plain", "target, eta 1000"): 0,
     ("plain", "target, eta 100"): 0,
 }
-EPISODES, FRESH_SEED = 1000, 2**31  # of the evaluation after a run
-ONE_AT_A_TIME = threading.Lock()  # building a network draws from torch's only global generator
 VARIANTS = {
     "direct": STOP,
     "direct, to the end": "--check-cosine",
@@ -64,6 +60,7 @@ VARIANTS = {
     "no memory": f"{STOP} --agent none",
 }
 TRACKED = ("recalculation/cosine", "recalculation/drift", "recalculation/gradient", "train/grad_norm_embedding")
+COLUMNS = [("greedy", ".3f"), ("sampled", ".3f"), ("probe_before", ".2f"), ("probe_after", ".2f"), *COST]
 
 
 @dataclass(frozen=True)
@@ -76,114 +73,45 @@ class Grid:
     """Which tasks."""
 
 
-@dataclass(frozen=True)
-class Run:
-    task: str
-    variant: str
-    seed: int
-    flags: str
-
-    @property
-    def command(self) -> str:
-        return f"python train.py {self.flags} --seed {self.seed}"
-
-
 def runs(task: str) -> Iterator[Run]:
     for variant, flags in VARIANTS.items():
         for seed in range(1, SEEDS.get((task, variant), 3) + 1):
-            yield Run(task, variant, seed, f"{TASKS[task]} {flags}".strip())
+            yield Run(task, variant, seed, f"{TASKS[task]} {flags}")
 
 
 def rows() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in RESULTS.read_text().splitlines()] if RESULTS.exists() else []
-
-
-def make(run: Run) -> None:
-    """Trains in a folder of its own and adds the row."""
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "run"
-        words = [sys.executable, *shlex.split(run.command)[1:], "--run-dir", str(target)]
-        subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-        with ONE_AT_A_TIME:
-            row = read(run, target) | look_at(target)
-    with RESULTS.open("a") as file:
-        file.write(json.dumps(row) + "\n")
-    print(
-        f"{run.task}, {run.variant}, seed {run.seed}: greedy {row['greedy']:.3f}, {row['minutes']:.1f} min", flush=True
-    )
-
-
-def read(run: Run, folder: Path) -> dict[str, Any]:
-    """The row of a finished run."""
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    evaluations = [(m["step"], m["eval/success_rate"]) for m in lines if "eval/success_rate" in m]
-    return {
-        "task": run.task,
-        "variant": run.variant,
-        "seed": run.seed,
-        "steps": evaluations[-1][0],
-        "episodes": sum(1 for _ in (folder / "monitor.csv").open()) - 1,  # the header
-        "minutes": round(lines[-1]["step"] / lines[-1]["time/fps"] / 60, 2),
-        "command": run.command,
-        "evaluations": evaluations,
-        "curve": tracked(lines, "rollout/success_rate"),
-        "tracked": {tag: tracked(lines, tag) for tag in TRACKED},
-    }
-
-
-def tracked(lines: list[dict[str, Any]], tag: str) -> list[tuple[int, float]]:
-    return [(m["step"], round(m[tag], 6)) for m in lines if tag in m]
+    return read_rows(RESULTS)
 
 
 def look_at(folder: Path) -> dict[str, Any]:
-    """The last checkpoint on fresh episodes (the run's own last evaluation is the one that stopped it), and the
-    accuracy of the linear probe for the cue on what the memory stored at first, and stores at the end."""
-    options = read_options(folder)
-    agent = untrained(options)
-    before = probe(agent, options) if options.agent == "memory" else None
-    checkpoint.load(folder, agent)
-    after = probe(agent, options) if options.agent == "memory" else None
-    found = {kind: evaluate(agent, options, EPISODES, FRESH_SEED, kind == "greedy") for kind in ("greedy", "sampled")}
-    return {
-        "greedy": found["greedy"]["success_rate"],
-        "greedy_by_cue": found["greedy"]["success_by_cue"],
-        "sampled": found["sampled"]["success_rate"],
-        "probe_before": before,
-        "probe_after": after,
-    }
+    """What recalculation reported, and the accuracy of the linear probe for the cue on what the memory stored at first,
+    and stores at the end."""
+    lines, options = metrics(folder), read_options(folder)
+    found: dict[str, Any] = {"probe_before": None, "probe_after": None}
+    if options.agent == "memory":
+        agent = untrained(options)
+        found["probe_before"] = probe(agent, options)
+        checkpoint.load(folder, agent)
+        found["probe_after"] = probe(agent, options)
+    return found | {"tracked": {tag: tracked(lines, tag) for tag in TRACKED}}
 
 
 def table(results: list[dict[str, Any]]) -> str:
     """Markdown: one line for each task and variant, the seeds side by side."""
-    heads = ["task", "variant", "greedy", "sampled", "probe before", "probe after", "steps", "episodes", "minutes"]
-    text = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    lines = []
     for task in TASKS:
         for variant in VARIANTS:
-            found = sorted(
-                (r for r in results if (r["task"], r["variant"]) == (task, variant)), key=lambda r: r["seed"]
-            )
+            found = [r for r in results if (r["task"], r["variant"]) == (task, variant)]
+            found.sort(key=lambda r: r["seed"])
             if found:
-                columns = [
-                    [f"{r['greedy']:.3f}" for r in found],
-                    [f"{r['sampled']:.3f}" for r in found],
-                    ["-" if r["probe_before"] is None else f"{r['probe_before']:.2f}" for r in found],
-                    ["-" if r["probe_after"] is None else f"{r['probe_after']:.2f}" for r in found],
-                    [f"{r['steps'] / 1e6:.2f}e6" for r in found],
-                    [f"{r['episodes']:,}" for r in found],
-                    [f"{r['minutes']:.1f}" for r in found],
-                ]
-                text.append("| " + " | ".join([task, variant, *(" ".join(c) for c in columns)]) + " |")
-    return "\n".join(text) + "\n"
+                lines.append([task, variant, *(side_by_side(found, key, form) for key, form in COLUMNS)])
+    return markdown(["task", "variant", *(key.replace("_", " ") for key, _ in COLUMNS)], lines)
 
 
 def main(grid: Grid) -> None:
-    made = {(r["task"], r["variant"], r["command"]) for r in rows()}
-    missing = [r for task in grid.tasks for r in runs(task) if (r.task, r.variant, r.command) not in made]
-    for run in missing:
-        if (run.task, run.variant) == MAIN:
-            make(run)
-    with ThreadPoolExecutor(grid.jobs) as pool:
-        list(pool.map(make, [r for r in missing if (r.task, r.variant) != MAIN]))
+    everything = [r for task in grid.tasks for r in runs(task)]
+    make_missing([r for r in everything if (r.task, r.variant) == MAIN], RESULTS, 1, look_at)
+    make_missing(everything, RESULTS, grid.jobs, look_at)
     (HERE / "results.md").write_text(table(rows()))
     print(table(rows()))
 

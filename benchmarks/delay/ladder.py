@@ -1,0 +1,139 @@
+"""Success against delay: `python benchmarks/delay/ladder.py`.
+
+Trains one configuration, the default, on longer and longer delays, 3 seeds each (5 where the rung says so), until a
+greedy evaluation of 200 episodes succeeds 98 times of 100, or until the budget of steps is spent; the controls (no
+memory, LSTM, recalculation off, the oracle) get the same budget on the shorter ones. Then it plays the policies
+trained at 1,000 on lengths that they have never seen. Resumable (benchmarks/runs.py). Rows in results.jsonl, the table
+in results.md; plot.py draws the figure.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import tyro
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from runs import COST, Run, make_missing, markdown, read_rows, side_by_side, untrained
+
+from experiment import checkpoint
+from experiment.evaluation import evaluate
+from experiment.run_folder import read_options
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results.jsonl"
+STOP = "--stop-at-success 0.98 --eval-every 0"
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One task at one delay."""
+
+    env: str
+    delay: int
+    keyword: str
+    budget: int  # environment steps
+    seeds: int = 3
+    controls: bool = False
+
+    @property
+    def task(self) -> str:
+        return f"{self.env} {self.delay:,}"
+
+    @property
+    def flags(self) -> str:
+        kwargs = f"{self.keyword}={self.delay}"
+        return f"--env Reinstate/{self.env}-v0 --env-kwargs {kwargs} --total-timesteps {self.budget} {STOP}"
+
+
+RUNGS = [
+    Rung("GridTMazePassive", 100, "length", 3_000_000, controls=True),
+    Rung("GridTMazePassive", 1_000, "length", 20_000_000, seeds=5, controls=True),
+    Rung("GridTMazePassive", 10_000, "length", 200_000_000),
+    Rung("GridTMazeActive", 100, "length", 3_000_000, controls=True),
+    Rung("GridTMazeActive", 1_000, "length", 20_000_000),
+    Rung("TMazePassive", 1_500, "length", 10_000_000),
+    Rung("TMazeActive", 500, "length", 10_000_000),
+    Rung("TMazeActive", 1_000, "length", 10_000_000),
+]
+CONTROLS = {
+    "recalculation none": "--recalculation none",
+    "oracle": "--recalculation oracle",
+    "no memory": "--agent none",
+    "lstm": "--agent lstm",
+}
+ZERO_SHOT = {"GridTMazePassive 1,000": (100_000, 1_000_000)}  # lengths that the policies trained there are played on
+ZERO_SHOT_EPISODES, ZERO_SHOT_SEED = 20, 2**31 + 1
+COLUMNS = [("greedy", ".3f"), ("sampled", ".3f"), ("greedy_return", ".2f"), *COST]
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The ladder of delays."""
+
+    jobs: int = 2
+    """Runs made side by side, each on one core."""
+    tasks: tuple[str, ...] = ()
+    """Only these rungs, such as "GridTMazePassive 1,000"; all of them by default."""
+
+
+def runs(rung: Rung) -> Iterator[Run]:
+    for seed in range(1, rung.seeds + 1):
+        yield Run(rung.task, "default", seed, rung.flags)
+    for variant, flags in CONTROLS.items() if rung.controls else ():
+        for seed in range(1, 4):
+            yield Run(rung.task, variant, seed, f"{rung.flags} {flags}")
+
+
+def look_at(folder: Path) -> dict[str, Any]:
+    """Success on lengths far beyond the trained one: {length: {greedy, sampled, cues}}."""
+    options = read_options(folder)
+    rung = next(r for r in RUNGS if r.flags.split()[1] == options.env and options.env_kwargs[0].endswith(f"={r.delay}"))
+    if options.agent != "memory" or rung.task not in ZERO_SHOT:
+        return {}
+    agent = untrained(options)
+    checkpoint.load(folder, agent)
+    found = {}
+    for length in ZERO_SHOT[rung.task]:
+        longer = options.with_env_kwargs((f"length={length}",))
+        result = evaluate(agent, longer, ZERO_SHOT_EPISODES, ZERO_SHOT_SEED, greedy=True)
+        found[str(length)] = {"greedy": result["success_rate"], "by_cue": result["success_by_cue"]}
+    return {"zero_shot": found}
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """Markdown: a line for each rung and variant, the seeds side by side; then what was played without training."""
+    lines, played = [], []
+    for rung in RUNGS:
+        for variant in ("default", *CONTROLS):
+            found = [r for r in results if (r["task"], r["variant"]) == (rung.task, variant)]
+            found.sort(key=lambda r: r["seed"])
+            if found:
+                lines.append([rung.task, variant, *(side_by_side(found, key, form) for key, form in COLUMNS)])
+            for r in found if variant == "default" else ():
+                for length, z in r.get("zero_shot", {}).items():
+                    cues = " ".join(f"{rate:.2f}" for rate in z["by_cue"].values())
+                    played.append([rung.task, str(r["seed"]), f"{int(length):,}", f"{z['greedy']:.2f}", cues])
+    heads = ["task", "variant", *(key.replace("_", " ") for key, _ in COLUMNS)]
+    text = markdown(heads, lines)
+    if played:
+        text += f"\nPlayed without further training, greedy, {ZERO_SHOT_EPISODES} episodes:\n\n"
+        text += markdown(["trained on", "seed", "length", "success", "for each cue"], played)
+    return text
+
+
+def main(ladder: Ladder) -> None:
+    wanted = [r for r in RUNGS if not ladder.tasks or r.task in ladder.tasks]
+    make_missing([run for rung in wanted for run in runs(rung)], RESULTS, ladder.jobs, look_at)
+    (HERE / "results.md").write_text(table(read_rows(RESULTS)))
+    print(table(read_rows(RESULTS)))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(tyro.cli(Ladder))

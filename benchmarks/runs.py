@@ -1,0 +1,127 @@
+"""Grids of training runs whose results are kept line by line, so that a grid can be taken up again.
+
+A run is made by its command line, in a folder of its own that is thrown away; what stays is a row in a JSONL file, with
+the last checkpoint's success on fresh episodes. A run whose command stands in the file is not made again: delete its
+line where the code has changed.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiment import checkpoint
+from experiment.build import build_agent, build_envs
+from experiment.evaluation import evaluate
+from experiment.options import RunOptions
+from experiment.run_folder import read_options
+
+ROOT = Path(__file__).parents[1]
+EPISODES, FRESH_SEED = 1000, 2**31  # of the evaluation after a run
+ONE_AT_A_TIME = threading.Lock()  # building a network draws from torch's only global generator
+
+Look = Callable[[Path], dict[str, Any]]  # what else is to be known of a finished run's folder
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a grid."""
+
+    task: str
+    variant: str
+    seed: int
+    flags: str
+
+    @property
+    def command(self) -> str:
+        return " ".join(f"python train.py {self.flags} --seed {self.seed}".split())
+
+
+def read_rows(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+def make_missing(runs: Iterable[Run], file: Path, jobs: int, look: Look) -> None:
+    """Makes the runs whose command has no row in `file` yet, `jobs` side by side."""
+    made = {(r["task"], r["variant"], r["command"]) for r in read_rows(file)}
+    missing = [run for run in runs if (run.task, run.variant, run.command) not in made]
+    with ThreadPoolExecutor(jobs) as pool:
+        list(pool.map(lambda run: make(run, file, look), missing))
+
+
+def make(run: Run, file: Path, look: Look) -> None:
+    """Trains in a folder of its own and adds the row."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "run"
+        words = [sys.executable, *shlex.split(run.command)[1:], "--run-dir", str(target)]
+        subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        with ONE_AT_A_TIME:
+            row = summary(run, target) | look(target)
+    with file.open("a") as lines:
+        lines.write(json.dumps(row) + "\n")
+    print(f"{run.task}, {run.variant}, seed {run.seed}: greedy {row['greedy']}, {row['minutes']:.1f} min", flush=True)
+
+
+def summary(run: Run, folder: Path) -> dict[str, Any]:
+    """The row of a finished run: what it cost, and its last checkpoint on fresh episodes (the run's own last evaluation
+    is the one that stopped it)."""
+    lines = metrics(folder)
+    options = read_options(folder)
+    agent = untrained(options)
+    checkpoint.load(folder, agent)
+    found = {kind: evaluate(agent, options, EPISODES, FRESH_SEED, kind == "greedy") for kind in ("greedy", "sampled")}
+    return {
+        "task": run.task,
+        "variant": run.variant,
+        "seed": run.seed,
+        "steps": lines[-1]["step"],
+        "episodes": sum(1 for _ in (folder / "monitor.csv").open()) - 1,  # the header
+        "minutes": round(lines[-1]["step"] / lines[-1]["time/fps"] / 60, 2),
+        "command": run.command,
+        "greedy": found["greedy"]["success_rate"],
+        "greedy_by_cue": found["greedy"]["success_by_cue"],
+        "greedy_return": found["greedy"]["mean_reward"],
+        "sampled": found["sampled"]["success_rate"],
+        "sampled_return": found["sampled"]["mean_reward"],
+        "curve": tracked(lines, "rollout/success_rate"),
+    }
+
+
+def metrics(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def tracked(lines: list[dict[str, Any]], tag: str) -> list[tuple[int, float]]:
+    return [(m["step"], round(m[tag], 6)) for m in lines if tag in m]
+
+
+def untrained(options: RunOptions) -> Any:
+    """The agent that a run of these options starts with."""
+    envs = build_envs(options, 1)
+    try:
+        return build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
+    finally:
+        envs.close()
+
+
+def markdown(heads: list[str], rows: Iterable[list[str]]) -> str:
+    """A table."""
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
+
+
+def side_by_side(rows: list[dict[str, Any]], key: str, form: str) -> str:
+    """The seeds' figures in one cell."""
+    return " ".join("-" if r[key] is None else format(r[key], form) for r in rows)
+
+
+COST = [("steps", ",.0f"), ("episodes", ",.0f"), ("minutes", ".1f")]
