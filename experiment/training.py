@@ -129,9 +129,11 @@ class Run:
         due = o.eval_every > 0 and step >= self.next_evaluation
         if due or (near and step >= self.earliest_evaluation):
             self.next_evaluation = step + o.eval_every
-            self.earliest_evaluation = step + LOG_EVERY
-            greedy = self.evaluate(step)["greedy"]
-            stop = o.stop_at_success is not None and passes(greedy, o.stop_at_success)
+            found = self.evaluate(step)
+            # Episodes of a policy that is not there yet can be long: no more steps in early evaluations than between.
+            played = sum(r["episodes"] * r["mean_ep_length"] for r in found.values())
+            self.earliest_evaluation = step + max(LOG_EVERY, int(played))
+            stop = o.stop_at_success is not None and passes(found["greedy"], o.stop_at_success)
         if o.save_every > 0 and step >= self.next_save:
             self.next_save = step + o.save_every
             if not checkpoint.is_saved(self.folder, step):
