@@ -24,8 +24,44 @@ from envs.grid_engine import (
 )
 from envs.grid_pixels import draw_views
 from envs.grid_tmaze import observation_space_of
-from envs.grid_tmaze_layout import ARM_OF_CUE, HEIGHT, MIDDLE, draw_layout, make_layout, wall_mask
+from envs.grid_tmaze_layout import (
+    ARM_OF_CUE,
+    CUE_KINDS,
+    DISTRACTOR_LOOKS,
+    HEIGHT,
+    MIDDLE,
+    NUM_SCATTER_CELLS,
+    PLAIN_CUE_CELL,
+    SCATTER_COLUMNS,
+    make_layout,
+    wall_mask,
+)
+from envs.pcg64 import integers, shuffle
 from envs.vector_base import SameStepVectorEnv
+
+
+@njit(cache=True)
+def _draw_layouts(
+    world: GridState,
+    generators: np.ndarray,  # [B, 6]
+    which: np.ndarray,  # [N]
+    template: np.ndarray,  # [W, H, 3] the maze without objects
+    distractors: int,
+    cue: np.ndarray,  # [B] out
+) -> None:
+    """`envs.grid_tmaze_layout.draw_layout` for the worlds `which`, whose grids are made anew."""
+    for b in which:
+        world.grid[b] = template
+        cue[b] = integers(generators[b], 0, 2)
+        x, y = PLAIN_CUE_CELL
+        if distractors > 0:
+            cells = np.arange(NUM_SCATTER_CELLS)
+            shuffle(generators[b], cells)
+            x, y = 1 + cells[0] % SCATTER_COLUMNS, 1 + cells[0] // SCATTER_COLUMNS
+            for cell in cells[1 : 1 + distractors]:
+                look = DISTRACTOR_LOOKS[integers(generators[b], 0, len(DISTRACTOR_LOOKS))]
+                world.grid[b, 1 + cell % SCATTER_COLUMNS, 1 + cell // SCATTER_COLUMNS, :2] = look
+        world.grid[b, x, y, 0], world.grid[b, x, y, 1] = CUE_KINDS[cue[b]], GREEN
 
 
 @njit(cache=True)
@@ -85,16 +121,14 @@ class GridTMazeVector(SameStepVectorEnv):
         self._template[wall_mask(self.layout)] = (WALL, GREY, 0)
         self._template[self.layout.junction_x, list(ARM_OF_CUE)] = (GOAL, GREEN, 0)
 
-    def _begin(self, b: int, rng: np.random.Generator) -> None:
-        cue, objects = draw_layout(rng, self.layout.distractors)
-        self._world.grid[b] = self._template
-        self._world.grid[b, objects[:, 0], objects[:, 1], :2] = objects[:, 2:]
-        self._world.agent_pos[b] = (self.layout.start_x, MIDDLE)
-        self._world.agent_dir[b] = self.layout.start_dir
-        self._world.step_count[b] = 0
-        self._farthest[b] = self.layout.start_x
-        self._cue[b] = cue
-        self._right_arm[b] = ARM_OF_CUE[cue]
+    def _begin(self, which: np.ndarray) -> None:
+        layout = self.layout
+        _draw_layouts(self._world, self._generators, which, self._template, layout.distractors, self._cue)
+        self._world.agent_pos[which] = (layout.start_x, MIDDLE)
+        self._world.agent_dir[which] = layout.start_dir
+        self._world.step_count[which] = 0
+        self._farthest[which] = layout.start_x
+        self._right_arm[which] = np.take(ARM_OF_CUE, self._cue[which])
 
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rewards = np.empty(self.num_envs, dtype=np.float64)

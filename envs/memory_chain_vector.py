@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
-from envs.memory_chain import ACTION_SPACE, draw_episode, make_layout, observation_space_of
+from envs.memory_chain import ACTION_SPACE, make_layout, observation_space_of
+from envs.pcg64 import integers
 from envs.vector_base import SameStepVectorEnv
+
+
+@njit(cache=True)
+def _draw_episodes(generators: np.ndarray, which: np.ndarray, context: np.ndarray, query: np.ndarray) -> None:
+    """`envs.memory_chain.draw_episode` for the environments `which` [N], into `context` [B, bits] and `query` [B]."""
+    bits = context.shape[1]
+    for b in which:
+        for bit in range(bits):
+            context[b, bit] = integers(generators[b], 0, 2)
+        query[b] = integers(generators[b], 0, bits)
 
 
 class MemoryChainVector(SameStepVectorEnv):
@@ -19,9 +31,9 @@ class MemoryChainVector(SameStepVectorEnv):
         self._step_count = np.zeros(num_envs, dtype=np.int64)
         self._success = np.zeros(num_envs, dtype=np.int64)  # of the last step
 
-    def _begin(self, b: int, rng: np.random.Generator) -> None:
-        self._context[b], self._query[b] = draw_episode(rng, self.layout.bits)
-        self._step_count[b] = 0
+    def _begin(self, which: np.ndarray) -> None:
+        _draw_episodes(self._generators, which, self._context, self._query)
+        self._step_count[which] = 0
 
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         self._step_count += 1

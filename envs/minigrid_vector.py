@@ -18,6 +18,7 @@ from envs.grid_tmaze import observation_space_of
 from envs.minigrid_memory_layout import begin_memory
 from envs.minigrid_rules import TASK_NUMBERS, TASKS, play_all
 from envs.naming import check_options, find_spec
+from envs.pcg64 import generator_to_words, set_generator
 from envs.vector_base import SameStepVectorEnv
 
 
@@ -74,18 +75,24 @@ class MiniGridVector(SameStepVectorEnv):
         self._success = np.zeros(num_envs, dtype=bool)
         self._views = np.empty((num_envs, VIEW, VIEW, 3), dtype=np.uint8)  # scratch of the pixel observation
 
-    def _begin(self, b: int, rng: np.random.Generator) -> None:
+    def _begin(self, which: np.ndarray) -> None:
+        rng = self._drawer.np_random  # lent to each environment in turn: MiniGrid wants a numpy Generator
+        for b in which:
+            set_generator(rng, self._generators[b])
+            self._begin_one(b, rng)
+            self._generators[b] = generator_to_words(rng)
+
+    def _begin_one(self, b: int, rng: np.random.Generator) -> None:
         self._world.carrying[b] = (EMPTY, 0, 0)
         self._world.step_count[b] = 0
         if type(self._drawer) is MemoryEnv:
             begin_memory(self._drawer, rng, self._world, self._task_numbers[b], b)
         else:
-            self._begin_by_minigrid(b, rng)
+            self._begin_by_minigrid(b)
 
-    def _begin_by_minigrid(self, b: int, rng: np.random.Generator) -> None:
+    def _begin_by_minigrid(self, b: int) -> None:
         env = self._drawer
         # What MiniGridEnv.reset does, without the observation.
-        env.np_random = rng
         env.agent_pos, env.agent_dir = (-1, -1), -1
         env._gen_grid(env.width, env.height)
 

@@ -139,12 +139,12 @@ def cells_of(text: str, character: str) -> np.ndarray:
 
 
 APPLE_CELLS = cells_of(_APPLE_BOARD, "a")  # [22, 2]
-_APPLE_FLOOR = parse_board(_APPLE_BOARD)
+APPLE_FLOOR = parse_board(_APPLE_BOARD)
 
 
 def draw_apples(rng: np.random.Generator, layout: ThreePhaseLayout) -> tuple[np.ndarray, int]:
     """The board of the second phase with its 10 apples, [ROWS, COLUMNS] uint8, and the choice of their reward."""
-    board = _APPLE_FLOOR.copy()
+    board = APPLE_FLOOR.copy()
     kept = APPLE_CELLS[rng.permutation(len(APPLE_CELLS))[:NUM_APPLES]]
     board[kept[:, 0], kept[:, 1]] = APPLE
     return board, int(rng.integers(len(layout.apple_rewards)))

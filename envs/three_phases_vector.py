@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from envs.pcg64 import integers, shuffle
 from envs.three_phases import (
     ACTION_SPACE,
     APPLE,
+    APPLE_CELLS,
     APPLE_RETURNS_AFTER,
+    APPLE_START,
     BACKGROUND,
     BLUE,
     COLOURS,
@@ -19,10 +21,12 @@ from envs.three_phases import (
     DISTRACTOR,
     DOOR,
     EAST,
+    EXPLORE,
     INDICATOR,
     INDICATOR_CELL,
     KEY,
     NORTH,
+    NUM_APPLES,
     OBSERVATION_SPACE,
     PHASES,
     PLAYER,
@@ -33,7 +37,6 @@ from envs.three_phases import (
     VIEW,
     WALL,
     WEST,
-    Episode,
     ThreePhaseLayout,
 )
 from envs.vector_base import SameStepVectorEnv
@@ -41,7 +44,7 @@ from envs.vector_base import SameStepVectorEnv
 _INDICATOR_ROW, _INDICATOR_COLUMN = INDICATOR_CELL
 
 
-class _Worlds(NamedTuple):
+class Worlds(NamedTuple):
     """The state of B environments."""
 
     boards: np.ndarray  # [B, 3, ROWS, COLUMNS] uint8; the board of the running phase changes in place
@@ -57,6 +60,32 @@ class _Worlds(NamedTuple):
 
 
 @njit(cache=True)
+def begin_world(worlds: Worlds, b: int, boards: np.ndarray, start: np.ndarray, reward_start: np.ndarray) -> None:
+    """Start an episode in world b with these boards [3, ROWS, COLUMNS] and starts [2] of the outer phases."""
+    worlds.boards[b] = boards
+    worlds.starts[b, EXPLORE] = start
+    worlds.starts[b, DISTRACTOR, 0], worlds.starts[b, DISTRACTOR, 1] = APPLE_START
+    worlds.starts[b, REWARD] = reward_start
+    worlds.target[b] = BACKGROUND
+    worlds.phase[b] = EXPLORE
+    worlds.frame[b] = 0
+    worlds.position[b] = start
+    worlds.taken[b] = 0
+    worlds.has_key[b] = 0
+    worlds.success[b] = 0
+
+
+@njit(cache=True)
+def draw_apples(worlds: Worlds, b: int, generator: np.ndarray, num_apple_rewards: int) -> None:
+    """`envs.three_phases.draw_apples` for world b, whose second board is still without apples."""
+    order = np.arange(len(APPLE_CELLS))
+    shuffle(generator, order)
+    for i in order[:NUM_APPLES]:
+        worlds.boards[b, DISTRACTOR, APPLE_CELLS[i, 0], APPLE_CELLS[i, 1]] = APPLE
+    worlds.apple_choice[b] = integers(generator, 0, num_apple_rewards)
+
+
+@njit(cache=True)
 def _can_enter(cell: int, phase: int, has_key: int) -> bool:
     if cell == DOOR:
         return has_key == 1
@@ -67,7 +96,7 @@ def _can_enter(cell: int, phase: int, has_key: int) -> bool:
 
 @njit(cache=True)
 def _advance(
-    worlds: _Worlds,
+    worlds: Worlds,
     actions: np.ndarray,  # [B]
     phase_steps: np.ndarray,  # [3]
     apple_rewards: np.ndarray,  # [1 or 2]
@@ -133,7 +162,7 @@ def _advance(
 
 
 @njit(cache=True)
-def _write_views(worlds: _Worlds, which: np.ndarray, colours: np.ndarray, out: np.ndarray) -> None:
+def _write_views(worlds: Worlds, which: np.ndarray, colours: np.ndarray, out: np.ndarray) -> None:
     """The views of the worlds `which` [N] into the same rows of `out` [B, VIEW, VIEW, 3] uint8."""
     reach = VIEW // 2
     for b in which:
@@ -152,14 +181,14 @@ def _write_views(worlds: _Worlds, which: np.ndarray, colours: np.ndarray, out: n
 
 
 class ThreePhaseVector(SameStepVectorEnv):
-    """B environments whose episodes are given by their three boards; a subclass says what they are."""
+    """B environments whose episodes are given by their three boards; a subclass draws them in `_begin`."""
 
     def __init__(self, num_envs: int, layout: ThreePhaseLayout, render_mode: str | None):
         self.layout = layout
         super().__init__(num_envs, OBSERVATION_SPACE, ACTION_SPACE, render_mode)
         self._phase_steps = np.array(layout.phase_steps)
         self._apple_rewards = np.array(layout.apple_rewards)
-        self._worlds = _Worlds(
+        self._worlds = Worlds(
             boards=np.zeros((num_envs, PHASES, ROWS, COLUMNS), dtype=np.uint8),
             starts=np.zeros((num_envs, PHASES, 2), dtype=np.int64),
             apple_choice=np.zeros(num_envs, dtype=np.int64),
@@ -171,20 +200,6 @@ class ThreePhaseVector(SameStepVectorEnv):
             has_key=np.zeros(num_envs, dtype=np.int64),
             success=np.zeros(num_envs, dtype=np.int64),
         )
-
-    @abstractmethod
-    def _draw(self, rng: np.random.Generator) -> Episode:
-        """Draw an episode."""
-
-    def _begin(self, b: int, rng: np.random.Generator) -> None:
-        episode, worlds = self._draw(rng), self._worlds
-        worlds.boards[b] = episode.boards
-        worlds.starts[b] = episode.starts
-        worlds.apple_choice[b] = episode.apple_choice
-        worlds.target[b] = episode.target
-        worlds.position[b] = episode.starts[0]
-        for array in (worlds.phase, worlds.frame, worlds.taken, worlds.has_key, worlds.success):
-            array[b] = 0
 
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rewards = np.empty(self.num_envs, dtype=np.float64)

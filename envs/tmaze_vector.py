@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
-from envs.tmaze import ACTION_SPACE, DOWN, LEFT, OBSERVATION_SPACE, RIGHT, UP, draw_cue, make_layout
+from envs.pcg64 import integers
+from envs.tmaze import ACTION_SPACE, DOWN, LEFT, OBSERVATION_SPACE, RIGHT, UP, make_layout
 from envs.vector_base import SameStepVectorEnv
+
+
+@njit(cache=True)
+def _draw_cues(generators: np.ndarray, which: np.ndarray, cue: np.ndarray) -> None:
+    """`envs.tmaze.draw_cue` for the environments `which` [N], into their rows of `cue` [B]."""
+    for b in which:
+        cue[b] = integers(generators[b], 0, 2)
 
 
 class TMazeVector(SameStepVectorEnv):
@@ -23,12 +32,12 @@ class TMazeVector(SameStepVectorEnv):
         # At which step the oracle was first reached; the cue shows only then. -1: not yet.
         self._oracle_step = np.zeros(num_envs, dtype=np.int64)
 
-    def _begin(self, b: int, rng: np.random.Generator) -> None:
-        self._cue[b] = draw_cue(rng)
-        self._x[b] = self.layout.start_x
-        self._y[b] = 0
-        self._step_count[b] = 0
-        self._oracle_step[b] = 0 if self.layout.start_x == 0 else -1
+    def _begin(self, which: np.ndarray) -> None:
+        _draw_cues(self._generators, which, self._cue)
+        self._x[which] = self.layout.start_x
+        self._y[which] = 0
+        self._step_count[which] = 0
+        self._oracle_step[which] = 0 if self.layout.start_x == 0 else -1
 
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         layout = self.layout

@@ -3,9 +3,33 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
-from envs.umbrella_chain import ACTION_SPACE, OBSERVATION_SPACE, RANDOM_BITS, draw_start, draw_steps, make_layout
+from envs.pcg64 import integers
+from envs.umbrella_chain import ACTION_SPACE, OBSERVATION_SPACE, RANDOM_BITS, make_layout
 from envs.vector_base import SameStepVectorEnv
+
+
+@njit(cache=True)
+def _draw_starts(
+    generators: np.ndarray, which: np.ndarray, need: np.ndarray, have: np.ndarray, random_bits: np.ndarray
+) -> None:
+    """`envs.umbrella_chain.draw_start` for the environments `which` [N]."""
+    for b in which:
+        need[b] = integers(generators[b], 0, 2)
+        have[b] = integers(generators[b], 0, 2)
+        for bit in range(RANDOM_BITS):
+            random_bits[b, bit] = integers(generators[b], 0, 2)
+
+
+@njit(cache=True)
+def _draw_steps(generators: np.ndarray, good: np.ndarray, random_bits: np.ndarray) -> None:
+    """`envs.umbrella_chain.draw_step` for all environments, into `good` [B] and `random_bits` [B, RANDOM_BITS]."""
+    for b in range(len(good)):
+        drawn = integers(generators[b], 0, 1 << (1 + RANDOM_BITS))
+        good[b] = drawn & 1
+        for bit in range(RANDOM_BITS):
+            random_bits[b, bit] = drawn >> (1 + bit) & 1
 
 
 class UmbrellaChainVector(SameStepVectorEnv):
@@ -19,19 +43,17 @@ class UmbrellaChainVector(SameStepVectorEnv):
         self._random_bits = np.zeros((num_envs, RANDOM_BITS), dtype=np.int64)
         self._step_count = np.zeros(num_envs, dtype=np.int64)
 
-    def _begin(self, b: int, rng: np.random.Generator) -> None:
-        drawn = draw_start(rng)
-        self._need[b], self._have[b] = drawn[:2]
-        self._random_bits[b] = drawn[2:]
-        self._step_count[b] = 0
+    def _begin(self, which: np.ndarray) -> None:
+        _draw_starts(self._generators, which, self._need, self._have, self._random_bits)
+        self._step_count[which] = 0
 
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         self._step_count += 1
         np.copyto(self._have, actions, where=self._step_count == 1)
-        drawn = draw_steps(self._rngs)  # [B, 1 + RANDOM_BITS]
-        self._random_bits[:] = drawn[:, 1:]
+        good = np.empty(self.num_envs, dtype=np.int64)
+        _draw_steps(self._generators, good, self._random_bits)
         terminated = self._step_count == self.layout.length
-        good = np.where(terminated, self._have == self._need, drawn[:, 0])
+        good = np.where(terminated, self._have == self._need, good)
         return 2.0 * good - 1, terminated, np.zeros(self.num_envs, dtype=bool)
 
     def _observe(self, which: np.ndarray, out: np.ndarray) -> None:

@@ -10,8 +10,6 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from maze_play import ALL_IDS, GRID_IDS, assert_same, sized
 
-from envs.vector_base import generator_from_words, generator_to_words
-
 
 def roll(env: gym.vector.VectorEnv, steps: int, seed: int) -> list[tuple]:
     rng = np.random.default_rng(seed)
@@ -144,19 +142,6 @@ def test_snapshot_of_another_environment_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match="of another environment"):
             other.set_state(state)
-
-
-def test_generator_words() -> None:
-    rng = np.random.default_rng(5)
-    rng.integers(2, dtype=np.uint32)  # leaves half a word buffered
-    twin = generator_from_words(generator_to_words(rng))
-    assert (
-        rng.integers(2**31, size=20, dtype=np.uint32).tolist()
-        == twin.integers(2**31, size=20, dtype=np.uint32).tolist()
-    )
-    assert rng.permutation(42).tolist() == twin.permutation(42).tolist()
-    with pytest.raises(ValueError, match="Only PCG64"):
-        generator_to_words(np.random.Generator(np.random.MT19937(0)))
 
 
 def test_bad_calls_are_refused() -> None:

@@ -20,7 +20,7 @@ from envs.adapt import is_batched, make_single, make_vector
 from envs.grid_engine import BOX, EMPTY
 from envs.minigrid_rules import TASKS
 from envs.minigrid_vector import MiniGridVector, has_rules, minigrid_class
-from envs.vector_base import generator_to_words
+from envs.pcg64 import generator_to_words
 
 MINIGRID_IDS = sorted(
     env_id for env_id, spec in gym.registry.items() if env_id.startswith("MiniGrid-") and "WFC" not in env_id

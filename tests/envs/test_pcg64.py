@@ -1,0 +1,103 @@
+"""The compiled generator is numpy's: the same draws and, after them, the same state."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from envs import pcg64
+from envs.pcg64 import generator_to_words, set_generator
+
+SEEDS = st.integers(0, 2**128)
+INT64 = np.iinfo(np.int64)
+
+# Sizes of a range around which numpy changes its way of drawing, and any others.
+EDGES = [1, 2, 3, 2**31, 2**32 - 1, 2**32, 2**32 + 1, 2**63 - 1, 2**63, 2**63 + 1, 2**64 - 1]
+SIZES = st.one_of(st.sampled_from(EDGES), st.integers(1, 100), st.integers(1, 2**32), st.integers(1, 2**64 - 1))
+
+
+@st.composite
+def ranges(draw: st.DrawFn) -> tuple[int, int]:
+    size = draw(SIZES)
+    low = draw(st.integers(INT64.min, INT64.max - size))
+    return low, low + size
+
+
+# One call each, by name and arguments; the 32-bit ones leave half a word over for the next.
+CALLS = st.one_of(
+    ranges().map(lambda bounds: ("integers", *bounds)),
+    st.just(("random",)),
+    st.just(("next_uint32",)),
+    st.just(("next_uint64",)),
+    st.integers(0, 60).map(lambda n: ("shuffle", n)),
+)
+
+
+def draw_by_numpy(rng: np.random.Generator, name: str, *arguments: int) -> list:
+    if name == "integers":
+        return [int(rng.integers(*arguments))]
+    if name == "random":
+        return [rng.random()]
+    if name == "shuffle":
+        return rng.permutation(arguments[0]).tolist()
+    bits = 32 if name == "next_uint32" else 64
+    return [int(rng.integers(2**bits, dtype=f"uint{bits}"))]
+
+
+def draw_compiled(words: np.ndarray, name: str, *arguments: int) -> list:
+    if name == "shuffle":
+        items = np.arange(arguments[0])
+        pcg64.shuffle(words, items)
+        return items.tolist()
+    return [getattr(pcg64, name)(words, *arguments)]
+
+
+@settings(max_examples=300, deadline=None)
+@given(SEEDS, st.lists(CALLS, max_size=60))
+def test_mixed_sequences(seed: int, calls: list[tuple]) -> None:
+    rng = np.random.default_rng(seed)
+    words = generator_to_words(rng)
+    for call in calls:
+        assert draw_compiled(words, *call) == draw_by_numpy(rng, *call), call
+        np.testing.assert_array_equal(words, generator_to_words(rng), err_msg=str(call))
+
+
+@settings(max_examples=100, deadline=None)
+@given(SEEDS, ranges(), st.integers(0, 1))
+def test_long_sequences_of_one_range(seed: int, bounds: tuple[int, int], halves: int) -> None:
+    """numpy's draw of many at once is that of one after the other, rejections included."""
+    rng = np.random.default_rng(seed)
+    words = generator_to_words(rng)
+    for _ in range(halves):
+        assert pcg64.next_uint32(words) == rng.integers(2**32, dtype=np.uint32)
+    assert [pcg64.integers(words, *bounds) for _ in range(300)] == rng.integers(*bounds, size=300).tolist()
+    np.testing.assert_array_equal(words, generator_to_words(rng))
+
+
+@pytest.mark.parametrize("size", [3 * 2**30, 3 * 2**62])
+def test_rejections_happen(size: int) -> None:
+    """Ranges that reject a quarter of all words, so that the comparison above includes them."""
+    rng = np.random.default_rng(0)
+    words = generator_to_words(rng)
+    low = -(size // 2)
+    assert [pcg64.integers(words, low, low + size) for _ in range(1000)] == rng.integers(
+        low, low + size, size=1000
+    ).tolist()
+    plain = np.random.default_rng(0)
+    plain.integers(2**32, size=1000, dtype=np.uint32) if size < 2**32 else plain.integers(2**64, size=1000, dtype="u8")
+    assert (generator_to_words(plain) != words).any(), "more words were used than numbers drawn"
+
+
+def test_words_are_the_whole_generator() -> None:
+    rng, twin = np.random.default_rng(5), np.random.default_rng(6)
+    rng.integers(2, dtype=np.uint32)  # leaves half a word buffered
+    set_generator(twin, generator_to_words(rng))
+    assert (
+        rng.integers(2**31, size=20, dtype=np.uint32).tolist()
+        == twin.integers(2**31, size=20, dtype=np.uint32).tolist()
+    )
+    assert rng.permutation(42).tolist() == twin.permutation(42).tolist()
+    with pytest.raises(ValueError, match="Only PCG64"):
+        generator_to_words(np.random.Generator(np.random.MT19937(0)))
