@@ -30,6 +30,7 @@ from envs.grid_engine import (
     GridState,
     act,
     direction_vector,
+    write_views,
 )
 
 TASK_NUMBERS = 4
@@ -164,6 +165,24 @@ def play_all(
         rewards[b] = 1 - 0.9 * (step / max_steps) if outcome == SUCCESS else 0.0
         terminated[b] = outcome != GOES_ON
         truncated[b] = step >= max_steps
+
+
+@njit(cache=True)
+def play_and_view(
+    rule: int,
+    max_steps: int,
+    see_through_walls: bool,
+    world: GridState,
+    tasks: np.ndarray,  # [B, TASK_NUMBERS]
+    actions: np.ndarray,  # [B]
+    rewards: np.ndarray,  # [B] float64, out
+    terminated: np.ndarray,  # [B] bool, out
+    truncated: np.ndarray,  # [B] bool, out
+    views: np.ndarray,  # [B, V, V, 3] uint8, out
+) -> None:
+    """`play_all` and then `write_views`, in one call: to enter compiled code takes longer than a step of one world."""
+    play_all(rule, max_steps, world, tasks, actions, rewards, terminated, truncated)
+    write_views(world, np.arange(len(actions)), views, see_through_walls)
 
 
 class Task(NamedTuple):

@@ -16,7 +16,7 @@ from envs.grid_engine import BOX, EMPTY, VIEW, empty_state, pack_box, write_view
 from envs.grid_pixels import draw_views
 from envs.grid_tmaze import observation_space_of
 from envs.minigrid_memory_layout import begin_memory
-from envs.minigrid_rules import TASK_NUMBERS, TASKS, play_all
+from envs.minigrid_rules import TASK_NUMBERS, TASKS, play_and_view
 from envs.naming import check_options, find_spec
 from envs.pcg64 import generator_to_words, set_generator
 from envs.vector_base import SameStepVectorEnv
@@ -72,7 +72,6 @@ class MiniGridVector(SameStepVectorEnv):
         self._task = TASKS[type(self._drawer)]
         self._world = empty_state(num_envs, self._drawer.width, self._drawer.height)
         self._task_numbers = np.zeros((num_envs, TASK_NUMBERS), dtype=np.int64)
-        self._success = np.zeros(num_envs, dtype=bool)
         self._views = np.empty((num_envs, VIEW, VIEW, 3), dtype=np.uint8)  # scratch of the pixel observation
 
     def _begin(self, which: np.ndarray) -> None:
@@ -108,21 +107,25 @@ class MiniGridVector(SameStepVectorEnv):
         self._task_numbers[b, : len(numbers)] = numbers
 
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        rewards = np.empty(self.num_envs, dtype=np.float64)
-        terminated = np.empty(self.num_envs, dtype=bool)
-        truncated = np.empty(self.num_envs, dtype=bool)
-        play_all(
+        return self._play(actions)[1:]
+
+    def _play(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        out, outcome = self._observations(), self._outcome()
+        views = out if self.observation == "symbolic" else self._views
+        play_and_view(
             self._task.rule,
             self._drawer.max_steps,
+            self._drawer.see_through_walls,
             self._world,
             self._task_numbers,
             actions,
-            rewards,
-            terminated,
-            truncated,
+            *outcome,
+            views,
         )
-        self._success = terminated & (rewards > 0)
-        return rewards, terminated, truncated
+        if self.observation == "pixels":
+            draw_views(views, self._everyone, out)
+        self._last_outcome = outcome
+        return out, *outcome
 
     def _observe(self, which: np.ndarray, out: np.ndarray) -> None:
         views = out if self.observation == "symbolic" else self._views
@@ -131,7 +134,8 @@ class MiniGridVector(SameStepVectorEnv):
             draw_views(views, which, out)
 
     def _final_info(self) -> dict[str, np.ndarray]:
-        return {"is_success": self._success}
+        rewards, terminated, _ = self._last_outcome
+        return {"is_success": terminated & (rewards > 0)}
 
     def _state_arrays(self) -> dict[str, np.ndarray]:
         return {**self._world._asdict(), "task_numbers": self._task_numbers}

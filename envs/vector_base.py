@@ -11,9 +11,28 @@ from gymnasium import Space
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
+from numba import njit
 
 from envs.checks import check_integer
 from envs.pcg64 import WORDS, generator_to_words
+
+
+# Compiled, because numpy takes a microsecond for each such question, and one environment alone steps in five.
+@njit(cache=True)
+def _first_outside(actions: np.ndarray, num_actions: int) -> int:
+    """The first b whose action is not in 0..num_actions - 1, or -1."""
+    for b in range(len(actions)):
+        if actions[b] < 0 or actions[b] >= num_actions:
+            return b
+    return -1
+
+
+@njit(cache=True)
+def _any_ended(terminated: np.ndarray, truncated: np.ndarray) -> bool:
+    for b in range(len(terminated)):
+        if terminated[b] or truncated[b]:
+            return True
+    return False
 
 
 class SameStepVectorEnv(VectorEnv):
@@ -21,7 +40,12 @@ class SameStepVectorEnv(VectorEnv):
 
     The step that ends an episode returns its reward and flags together with the first observation of the next
     episode; the last observation is in `infos["final_obs"]` and the last info in `infos["final_info"]`, in
-    the form of gymnasium's SyncVectorEnv. Observations are fresh arrays that later steps leave alone.
+    the form of gymnasium's SyncVectorEnv.
+
+    Who owns the arrays: all that `step` and `reset` return is fresh and yours. After `env.copy = False`,
+    observations, rewards and flags belong to the environment and are overwritten by the next `step`, `reset` or
+    `set_state`: copy what you keep. `infos` and its `final_obs` are yours in either case. Fresh arrays cost 0 to 3 %
+    of the time (`benchmarks/env_speed.py`), so that this is for those who count allocations.
 
     A subclass calls `super().__init__`, then keeps its state in arrays and implements the abstract methods.
     """
@@ -40,7 +64,13 @@ class SameStepVectorEnv(VectorEnv):
         self.observation_space = batch_space(observation_space, num_envs)
         self.single_action_space = action_space
         self.action_space = batch_space(action_space, num_envs)
+        self.copy = True
         self._everyone = np.arange(num_envs)
+        self._num_actions = int(action_space.n)
+        self._actions = np.zeros(num_envs, dtype=np.int64)
+        # What is returned if not `copy`.
+        self._observation_buffer = np.empty((num_envs, *observation_space.shape), observation_space.dtype)
+        self._outcome_buffers = np.empty(num_envs), np.empty(num_envs, dtype=bool), np.empty(num_envs, dtype=bool)
         self._generators = np.zeros((num_envs, WORDS), dtype=np.uint64)  # see envs/pcg64.py
         self._is_seeded = False
 
@@ -117,21 +147,52 @@ class SameStepVectorEnv(VectorEnv):
         Returns:
             Observations [B, ...], rewards [B] float64, terminated [B], truncated [B], infos.
         """
-        actions = np.asarray(actions, dtype=np.int64)
-        if actions.shape != (self.num_envs,):
-            raise ValueError(f"Got actions of shape {actions.shape}: pass ({self.num_envs},), one per environment.")
-        if actions.min() < 0 or actions.max() >= self.single_action_space.n:
-            raise ValueError(f"Got actions {actions}: all must lie in 0..{self.single_action_space.n - 1}.")
+        actions = self._checked(actions)
         if not self._is_seeded:
             raise ValueError("Call reset() before the first step().")
-        rewards, terminated, truncated = self._advance(actions)
-        observations = self._observe_all()
-        done = terminated | truncated
-        infos = self._end_episodes(done, observations) if done.any() else {}
+        observations, rewards, terminated, truncated = self._play(actions)
+        infos = {}
+        if _any_ended(terminated, truncated):
+            infos = self._end_episodes(terminated | truncated, observations)
         return observations, rewards, terminated, truncated, infos
 
+    def _play(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Step and observe all environments; a subclass may do both in one compiled call."""
+        outcome = self._advance(actions)
+        return self._observe_all(), *outcome
+
+    def _checked(self, actions: Any) -> np.ndarray:
+        """The actions as [B] int64 in an array of our own: whatever is passed, the compiled code sees one type.
+
+        Raises:
+            ValueError: the actions are not B integers that the environment has.
+        """
+        actions = np.asarray(actions)
+        if actions.shape != (self.num_envs,):
+            raise ValueError(f"Got actions of shape {actions.shape}: pass ({self.num_envs},), one per environment.")
+        if actions.dtype.kind not in "iu":
+            raise ValueError(f"Got actions of type {actions.dtype}: pass integers.")
+        np.copyto(self._actions, actions)  # what an int64 cannot hold becomes negative
+        wrong = _first_outside(self._actions, self._num_actions)
+        if wrong >= 0:
+            raise ValueError(
+                f"Got action {actions[wrong]} for environment {wrong}: all must lie in 0..{self._num_actions - 1}."
+            )
+        return self._actions
+
+    def _observations(self) -> np.ndarray:
+        """Where all observations [B, ...] may be written."""
+        return np.empty_like(self._observation_buffer) if self.copy else self._observation_buffer
+
+    def _outcome(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Where `_advance` may write rewards [B] float64, terminated [B] bool and truncated [B] bool."""
+        rewards, terminated, truncated = self._outcome_buffers
+        if not self.copy:
+            return rewards, terminated, truncated
+        return np.empty_like(rewards), np.empty_like(terminated), np.empty_like(truncated)
+
     def _observe_all(self) -> np.ndarray:
-        out = np.empty(self.observation_space.shape, dtype=self.observation_space.dtype)
+        out = self._observations()
         self._observe(self._everyone, out)
         return out
 
