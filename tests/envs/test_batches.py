@@ -10,7 +10,6 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from maze_play import ALL_IDS, GRID_IDS, assert_same, sized
 
-
 import envs
 from envs.adapt import make_vector
 
