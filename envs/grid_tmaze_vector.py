@@ -131,9 +131,7 @@ class GridTMazeVector(SameStepVectorEnv):
         self._right_arm[which] = np.take(ARM_OF_CUE, self._cue[which])
 
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        rewards = np.empty(self.num_envs, dtype=np.float64)
-        terminated = np.empty(self.num_envs, dtype=bool)
-        truncated = np.empty(self.num_envs, dtype=bool)
+        outcome = self._outcome()
         _advance(
             self._world,
             actions,
@@ -143,11 +141,9 @@ class GridTMazeVector(SameStepVectorEnv):
             self.layout.grace,
             self.layout.penalty,
             self.layout.max_steps,
-            rewards,
-            terminated,
-            truncated,
+            *outcome,
         )
-        return rewards, terminated, truncated
+        return outcome
 
     def _observe(self, which: np.ndarray, out: np.ndarray) -> None:
         if self.observation == "symbolic":

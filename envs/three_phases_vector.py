@@ -202,11 +202,11 @@ class ThreePhaseVector(SameStepVectorEnv):
         )
 
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        rewards = np.empty(self.num_envs, dtype=np.float64)
-        terminated = np.empty(self.num_envs, dtype=bool)
+        rewards, terminated, truncated = self._outcome()
+        truncated[:] = False
         final = self.layout.final_reward
         _advance(self._worlds, actions, self._phase_steps, self._apple_rewards, final, rewards, terminated)
-        return rewards, terminated, np.zeros(self.num_envs, dtype=bool)
+        return rewards, terminated, truncated
 
     def _observe(self, which: np.ndarray, out: np.ndarray) -> None:
         _write_views(self._worlds, which, COLOURS, out)

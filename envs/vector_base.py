@@ -200,8 +200,7 @@ class SameStepVectorEnv(VectorEnv):
         """Reset where done [B], rewrite those rows of the observations; the infos of the ended episodes."""
         finished = np.flatnonzero(done)
         final_obs = np.full(self.num_envs, None, dtype=object)
-        for b in finished:
-            final_obs[b] = observations[b].copy()
+        final_obs[finished] = np.fromiter(observations[finished], dtype=object, count=len(finished))
         final_info = {}
         for name, values in self._final_info().items():
             final_info[name] = np.where(done, values, np.zeros_like(values))
