@@ -36,8 +36,14 @@ from envs.grid_tmaze_layout import (
     make_layout,
     wall_mask,
 )
-from envs.pcg64 import integers, shuffle
+from envs.pcg64 import integers, permutation
 from envs.vector_base import SameStepVectorEnv
+
+
+@njit(cache=True)
+def _scatter_cell(number: int) -> tuple[int, int]:
+    """The (x, y) of one of the cells that distractors lie on."""
+    return 1 + number % SCATTER_COLUMNS, 1 + number // SCATTER_COLUMNS
 
 
 @njit(cache=True)
@@ -51,16 +57,19 @@ def _draw_layouts(
 ) -> None:
     """`envs.grid_tmaze_layout.draw_layout` for the worlds `which`, whose grids are made anew."""
     for b in which:
-        world.grid[b] = template
+        for x in range(template.shape[0]):  # loops, as numba takes seconds to compile `world.grid[b] = template`
+            for y in range(HEIGHT):
+                for part in range(3):
+                    world.grid[b, x, y, part] = template[x, y, part]
         cue[b] = integers(generators[b], 0, 2)
         x, y = PLAIN_CUE_CELL
         if distractors > 0:
-            cells = np.arange(NUM_SCATTER_CELLS)
-            shuffle(generators[b], cells)
-            x, y = 1 + cells[0] % SCATTER_COLUMNS, 1 + cells[0] // SCATTER_COLUMNS
-            for cell in cells[1 : 1 + distractors]:
+            cells = permutation(generators[b], NUM_SCATTER_CELLS)
+            x, y = _scatter_cell(cells[0])
+            for i in range(distractors):
                 look = DISTRACTOR_LOOKS[integers(generators[b], 0, len(DISTRACTOR_LOOKS))]
-                world.grid[b, 1 + cell % SCATTER_COLUMNS, 1 + cell // SCATTER_COLUMNS, :2] = look
+                distractor = world.grid[b][_scatter_cell(cells[1 + i])]
+                distractor[0], distractor[1] = look
         world.grid[b, x, y, 0], world.grid[b, x, y, 1] = CUE_KINDS[cue[b]], GREEN
 
 

@@ -12,12 +12,21 @@ from envs.three_phases_vector import ThreePhaseVector, Worlds, begin_world, draw
 
 
 @njit(cache=True)
-def _begin(worlds: Worlds, generators: np.ndarray, which: np.ndarray, num_apple_rewards: int) -> None:
+def _begin(
+    worlds: Worlds,
+    generators: np.ndarray,
+    which: np.ndarray,
+    boards: np.ndarray,
+    keys: np.ndarray,
+    starts: np.ndarray,
+    reward_start: np.ndarray,
+    num_apple_rewards: int,
+) -> None:
     """`envs.key_to_door_layout.draw_key_to_door` for the environments `which` [N]."""
     for b in which:
-        key = KEY_CELLS[integers(generators[b], 0, len(KEY_CELLS))]
-        start = START_CELLS[integers(generators[b], 0, len(START_CELLS))]
-        begin_world(worlds, b, BOARDS, start, REWARD_START)
+        key = keys[integers(generators[b], 0, len(keys))]
+        start = starts[integers(generators[b], 0, len(starts))]
+        begin_world(worlds, b, boards, start, reward_start)
         worlds.boards[b, EXPLORE, key[0], key[1]] = KEY
         draw_apples(worlds, b, generators[b], num_apple_rewards)
 
@@ -36,4 +45,5 @@ class KeyToDoorVector(ThreePhaseVector):
         super().__init__(num_envs, make_key_to_door_layout(delay, apple_reward, preset), render_mode)
 
     def _begin(self, which: np.ndarray) -> None:
-        _begin(self._worlds, self._generators, which, len(self._apple_rewards))
+        num_apple_rewards = len(self._apple_rewards)
+        _begin(self._worlds, self._generators, which, BOARDS, KEY_CELLS, START_CELLS, REWARD_START, num_apple_rewards)

@@ -128,16 +128,19 @@ def random(words: np.ndarray) -> float:
 
 
 @njit(cache=True)
-def shuffle(words: np.ndarray, items: np.ndarray) -> None:
-    """Put the items [N] into random order, as `Generator.shuffle(items)` does for N up to 2**32.
+def permutation(words: np.ndarray, n: int) -> np.ndarray:
+    """The numbers 0..n - 1 in random order [n] int64, as `Generator.permutation(n)` draws it for n up to 2**32.
 
-    numpy draws its places not as `integers` does, but by cutting 32 bits down to as many as the place may have,
-    until the place is in range.
+    numpy draws a place not as `integers` does, but by cutting 32 bits down to as many as the place may have, until
+    the place is in range.
     """
+    items = np.empty(n, dtype=np.int64)
+    for i in range(n):
+        items[i] = i
     mask = _ZERO
-    while mask < np.uint64(len(items)):
+    while mask < np.uint64(n):
         mask = mask << _ONE | _ONE
-    for i in range(len(items) - 1, 0, -1):
+    for i in range(n - 1, 0, -1):
         place = np.uint64(i)
         while mask >> _ONE >= place:
             mask >>= _ONE
@@ -145,3 +148,4 @@ def shuffle(words: np.ndarray, items: np.ndarray) -> None:
         while j > place:
             j = next_uint32(words) & mask
         items[i], items[j] = items[j], items[i]
+    return items

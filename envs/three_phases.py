@@ -135,7 +135,7 @@ def parse_board(text: str) -> np.ndarray:
 
 def cells_of(text: str, character: str) -> np.ndarray:
     """The cells (row, column) that a drawing marks with a character, [N, 2] int64."""
-    return np.argwhere(np.array(_characters(text)) == character)
+    return np.ascontiguousarray(np.argwhere(np.array(_characters(text)) == character))
 
 
 APPLE_CELLS = cells_of(_APPLE_BOARD, "a")  # [22, 2]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from envs.pcg64 import integers, shuffle
+from envs.pcg64 import integers, permutation
 from envs.three_phases import (
     ACTION_SPACE,
     APPLE,
@@ -62,15 +62,20 @@ class Worlds(NamedTuple):
 @njit(cache=True)
 def begin_world(worlds: Worlds, b: int, boards: np.ndarray, start: np.ndarray, reward_start: np.ndarray) -> None:
     """Start an episode in world b with these boards [3, ROWS, COLUMNS] and starts [2] of the outer phases."""
-    worlds.boards[b] = boards
-    worlds.starts[b, EXPLORE] = start
-    worlds.starts[b, DISTRACTOR, 0], worlds.starts[b, DISTRACTOR, 1] = APPLE_START
-    worlds.starts[b, REWARD] = reward_start
+    # Loops, as numba takes seconds to compile the assignment of one array to another.
+    for row in range(ROWS):
+        for column in range(COLUMNS):
+            worlds.taken[b, row, column] = 0
+            for phase in range(PHASES):
+                worlds.boards[b, phase, row, column] = boards[phase, row, column]
+    for part in range(2):
+        worlds.starts[b, EXPLORE, part] = start[part]
+        worlds.starts[b, DISTRACTOR, part] = APPLE_START[part]
+        worlds.starts[b, REWARD, part] = reward_start[part]
+        worlds.position[b, part] = start[part]
     worlds.target[b] = BACKGROUND
     worlds.phase[b] = EXPLORE
     worlds.frame[b] = 0
-    worlds.position[b] = start
-    worlds.taken[b] = 0
     worlds.has_key[b] = 0
     worlds.success[b] = 0
 
@@ -78,10 +83,10 @@ def begin_world(worlds: Worlds, b: int, boards: np.ndarray, start: np.ndarray, r
 @njit(cache=True)
 def draw_apples(worlds: Worlds, b: int, generator: np.ndarray, num_apple_rewards: int) -> None:
     """`envs.three_phases.draw_apples` for world b, whose second board is still without apples."""
-    order = np.arange(len(APPLE_CELLS))
-    shuffle(generator, order)
-    for i in order[:NUM_APPLES]:
-        worlds.boards[b, DISTRACTOR, APPLE_CELLS[i, 0], APPLE_CELLS[i, 1]] = APPLE
+    order = permutation(generator, len(APPLE_CELLS))
+    for i in range(NUM_APPLES):
+        row, column = APPLE_CELLS[order[i]]
+        worlds.boards[b, DISTRACTOR, row, column] = APPLE
     worlds.apple_choice[b] = integers(generator, 0, num_apple_rewards)
 
 
@@ -155,7 +160,7 @@ def _advance(
         while phase < REWARD and frame >= phase_steps[phase]:
             phase += 1
             frame = 0
-            worlds.position[b] = worlds.starts[b, phase]
+            worlds.position[b, 0], worlds.position[b, 1] = worlds.starts[b, phase]
         worlds.phase[b] = phase
         worlds.frame[b] = frame
         terminated[b] = phase == REWARD and frame == phase_steps[REWARD]
