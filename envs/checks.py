@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import numpy as np
 
 
@@ -9,6 +12,12 @@ def check_integer(name: str, value: int, low: int) -> None:
     """Raise ValueError unless value is an integer (not a bool) of at least low."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < low:
         raise ValueError(f"{name}={value!r} is not possible: pass an integer of at least {low}.")
+
+
+def is_finite_number(value: Any) -> bool:
+    """Whether value is an integer or a float (not a bool), and neither infinite nor NaN."""
+    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
 
 
 def check_choice(name: str, value: str | None, choices: tuple[str | None, ...]) -> None:

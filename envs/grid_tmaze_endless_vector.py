@@ -21,10 +21,11 @@ class GridTMazeEndlessVector(GridTMazeVector):
         distractors: int = 0,
         penalty: float | None = None,
         observation: str = "symbolic",
+        noise: float = 0.0,
         render_mode: str | None = None,
     ):
         check_integer("corridors", corridors, low=1)
-        super().__init__(num_envs, length, distractors, penalty, observation, render_mode)
+        super().__init__(num_envs, length, distractors, penalty, observation, noise, render_mode)
         self.corridors = int(corridors)
         self._turns = np.zeros(num_envs, dtype=np.int64)
         self._right_turns = np.zeros(num_envs, dtype=np.int64)

@@ -11,13 +11,12 @@ picture of frame f + 21 and can be taken at f + 22.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from gymnasium import spaces
 
-from envs.checks import check_integer
+from envs.checks import check_integer, is_finite_number
 
 ROWS, COLUMNS = 7, 11
 VIEW = 5  # cells of the egocentric view per side
@@ -113,8 +112,7 @@ def make_layout(
     check_integer("delay", delay, low=0)
     apple_rewards = default_apple_rewards
     if apple_reward is not None:
-        is_number = isinstance(apple_reward, (int, float, np.number)) and not isinstance(apple_reward, bool)
-        if not is_number or not math.isfinite(apple_reward):
+        if not is_finite_number(apple_reward):
             raise ValueError(
                 f"apple_reward={apple_reward!r} is not a reward: pass a finite number, or None for the task's own rule."
             )
