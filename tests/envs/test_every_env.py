@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import subprocess
 import sys
 import warnings
@@ -13,6 +15,7 @@ from gymnasium.utils.env_checker import check_env
 from maze_play import ALL_IDS, ENDLESS_ID, GRID_IDS, PHASE_IDS, assert_same, sized
 
 import envs
+from envs.naming import keywords_of
 
 SECTIONS = [
     "Description",
@@ -81,7 +84,24 @@ def test_two_copies_agree(env_id: str) -> None:
 
 @pytest.mark.parametrize("env_id", ALL_IDS)
 def test_the_docstring_is_a_page(env_id: str) -> None:
-    page = type(gym.make(env_id).unwrapped).__doc__
-    headings = [line.strip().removeprefix("## ") for line in page.splitlines() if line.strip().startswith("##")]
-    assert headings == SECTIONS
-    assert f"`{env_id}`" in page
+    environment = type(gym.make(env_id).unwrapped)
+    first, *sections = re.split(r"^## ", inspect.getdoc(environment), flags=re.MULTILINE)
+    page = {heading: text for heading, _, text in (section.partition("\n\n") for section in sections)}
+    assert list(page) == SECTIONS
+    assert first.strip().endswith(".") and len(first.strip().splitlines()) == 1
+    assert all(len(text.split()) > 1 for text in page.values())
+
+    for heading in ("Actions", "Observation", SECTIONS[5]):
+        assert "\n|--" in page[heading], f"{heading} has a table"
+    actions = [row.split("|")[1].strip() for row in page["Actions"].splitlines() if row.startswith("|")]
+    assert actions[2:] == [str(number) for number in range(gym.make(env_id).action_space.n)]
+    columns = page[SECTIONS[5]][page[SECTIONS[5]].index("|") :].splitlines()[0]
+    for words in ("Optimal", "Best without memory", "Random", "Memory lag", "Credit lag"):
+        assert words in columns
+    assert "is_success" in page["Termination and truncation"]
+    assert "erminated" in page["Termination and truncation"] and "runcated" in page["Termination and truncation"]
+
+    same_class = [i for i in ALL_IDS if gym.registry[i].entry_point == gym.registry[env_id].entry_point]
+    assert re.findall(r"`(Reinstate/[^`]+)`", page["Registered ids"]) == same_class
+    for option in keywords_of(gym.registry[env_id]):
+        assert re.search(rf"\b{option}\b", inspect.getdoc(environment)), f"{option} is explained"
