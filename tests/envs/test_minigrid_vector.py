@@ -19,7 +19,7 @@ import envs
 from envs.adapt import is_batched, make_single, make_vector
 from envs.grid_engine import BOX, EMPTY
 from envs.minigrid_rules import TASKS
-from envs.minigrid_vector import MiniGridVector, has_rules, minigrid_class
+from envs.minigrid_vector import MAX_VIEW, MiniGridVector, has_rules, minigrid_class
 from envs.vector_base import generator_to_words
 
 MINIGRID_IDS = sorted(
@@ -126,13 +126,23 @@ def test_memory_draws_what_minigrid_draws(env_id: str) -> None:
         assert tuple(batch.get_state()["task_numbers"][0]) == (*single.success_pos, *single.failure_pos)
 
 
-@pytest.mark.parametrize("env_id", ["MiniGrid-DoorKey-5x5-v0", "MiniGrid-GoToObject-6x6-N2-v0"])
-def test_pixels(env_id: str) -> None:
-    batch = make_vector(env_id, 3, {"observation": "pixels", "max_steps": 20})
+PIXEL_CASES = [
+    ("MiniGrid-DoorKey-5x5-v0", {}),
+    ("MiniGrid-GoToObject-6x6-N2-v0", {}),
+    ("MiniGrid-MemoryS7-v0", {"agent_view_size": 3}),
+    ("MiniGrid-Fetch-5x5-N2-v0", {"agent_view_size": 9}),
+    ("MiniGrid-MultiRoom-N2-S4-v0", {"agent_view_size": 5, "see_through_walls": True}),
+]
+
+
+@pytest.mark.parametrize("env_id, options", PIXEL_CASES)
+def test_pixels(env_id: str, options: dict) -> None:
+    options = {**options, "max_steps": 20}
+    batch = make_vector(env_id, 3, {"observation": "pixels", **options})
     assert isinstance(batch, MiniGridVector)
-    alone = make_single(env_id, {"observation": "pixels", "max_steps": 20})
+    alone = make_single(env_id, {"observation": "pixels", **options})
     assert batch.single_observation_space == alone.observation_space
-    singles = [RGBImgPartialObsWrapper(gym.make(env_id, max_steps=20), tile_size=8) for _ in range(3)]
+    singles = [RGBImgPartialObsWrapper(gym.make(env_id, **options), tile_size=8) for _ in range(3)]
     observations, _ = batch.reset(seed=5)
     np.testing.assert_array_equal(observations[0], alone.reset(seed=5)[0])
     for b, single in enumerate(singles):
@@ -147,6 +157,15 @@ def test_pixels(env_id: str) -> None:
                 np.testing.assert_array_equal(infos["final_obs"][b], view)
                 view = single.reset()[0]["image"]
             np.testing.assert_array_equal(observations[b], view)
+
+
+@pytest.mark.parametrize("view", range(3, MAX_VIEW + 1, 2))
+def test_views_of_every_size(view: int) -> None:
+    """In worlds smaller and larger than the view, with doors, keys and boxes, behind walls and through them."""
+    for name in ("MemoryS13Random", "KeyCorridorS3R3", "ObstructedMaze-1Dlh", "FourRooms", "Empty-5x5"):
+        play(f"MiniGrid-{name}-v0", 4, 40, clever=True, max_steps=30, agent_view_size=view)
+    for name in ("DoorKey-8x8", "FourRooms", "MultiRoom-N2-S4", "RedBlueDoors-6x6"):
+        play(f"MiniGrid-{name}-v0", 4, 40, clever=True, max_steps=30, agent_view_size=view, see_through_walls=True)
 
 
 def test_the_form_is_that_of_the_slow_way() -> None:
@@ -192,7 +211,7 @@ def test_snapshot_in_mid_episode(env_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "env_id, options", [("MiniGrid-Dynamic-Obstacles-8x8-v0", {}), ("MiniGrid-Empty-5x5-v0", {"agent_view_size": 5})]
+    "env_id, options", [("MiniGrid-Dynamic-Obstacles-8x8-v0", {}), ("MiniGrid-Empty-5x5-v0", {"agent_view_size": 17})]
 )
 def test_others_run_slowly_with_one_warning(env_id: str, options: dict) -> None:
     with pytest.warns(UserWarning) as caught:
@@ -225,6 +244,13 @@ def test_wrong_calls_are_named() -> None:
             make("MiniGrid-MemoryS7", 2)
         with pytest.raises(ValueError, match="Did you mean 'max_steps'"):
             make("MiniGrid-MemoryS7-v0", 2, max_step=3)
+        for view in (1, 0, "7", 7.0):
+            with pytest.raises(ValueError, match=f"agent_view_size={view!r} .* pass an integer of at least 3"):
+                make("MiniGrid-MemoryS7-v0", 2, agent_view_size=view)
+        with pytest.raises(ValueError, match="agent_view_size=6 is not possible: pass an odd integer"):
+            make("MiniGrid-MemoryS7-v0", 2, agent_view_size=6)
+        with pytest.raises(ValueError, match="MiniGrid-MemoryS7-v0 sets see_through_walls by itself: leave it out"):
+            make("MiniGrid-MemoryS7-v0", 2, see_through_walls=True)
     with pytest.raises(AttributeError, match="no attribute 'make_vek'"):
         _ = envs.make_vek
 
