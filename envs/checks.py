@@ -24,3 +24,10 @@ def check_choice(name: str, value: str | None, choices: tuple[str | None, ...]) 
     """Raise ValueError unless value is one of choices."""
     if value not in choices:
         raise ValueError(f"{name}={value!r} is unknown: choose one of {', '.join(map(repr, choices))}.")
+
+
+def check_view_size(view: int) -> None:
+    """Raise ValueError unless view is a number of cells that MiniGrid can see to a side: odd, at least 3."""
+    check_integer("agent_view_size", view, low=3)
+    if view % 2 == 0:
+        raise ValueError(f"agent_view_size={view} is not possible: pass an odd integer.")

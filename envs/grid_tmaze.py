@@ -28,8 +28,6 @@ from envs.grid_tmaze_layout import (
 from envs.pixel_noise import add_noise, check_noise, draw_noise_seed
 
 MISSION = "remember the green object and turn: key north, ball south"
-SYMBOLIC_SPACE = spaces.Box(low=0, high=10, shape=(VIEW, VIEW, 3), dtype=np.uint8)  # 10 is MiniGrid's last object
-PIXEL_SPACE = spaces.Box(low=0, high=255, shape=(VIEW * TILE, VIEW * TILE, 3), dtype=np.uint8)
 
 _OBJECT_OF_KIND = {KEY: Key, BALL: Ball, BOX: Box}
 
@@ -38,10 +36,12 @@ _OBJECT_OF_KIND = {KEY: Key, BALL: Ball, BOX: Box}
 RENDERED_COLUMNS = 25
 
 
-def observation_space_of(observation: str) -> spaces.Box:
-    """The space of one observation: MiniGrid's symbols or 8-pixel tiles."""
+def observation_space_of(observation: str, view: int = VIEW) -> spaces.Box:
+    """The space of one observation of `view` cells a side: MiniGrid's symbols or 8-pixel tiles."""
     check_choice("observation", observation, OBSERVATIONS)
-    return SYMBOLIC_SPACE if observation == "symbolic" else PIXEL_SPACE
+    if observation == "symbolic":
+        return spaces.Box(low=0, high=10, shape=(view, view, 3), dtype=np.uint8)  # 10 is MiniGrid's last object
+    return spaces.Box(low=0, high=255, shape=(view * TILE, view * TILE, 3), dtype=np.uint8)
 
 
 class GridTMaze(MiniGridEnv):

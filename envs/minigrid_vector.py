@@ -12,14 +12,17 @@ from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
 from minigrid.envs import MemoryEnv
 from minigrid.minigrid_env import MiniGridEnv
 
+from envs.checks import check_view_size
 from envs.grid_engine import BOX, EMPTY, VIEW, empty_state, pack_box, write_views
 from envs.grid_pixels import draw_views
 from envs.grid_tmaze import observation_space_of
 from envs.minigrid_memory_layout import begin_memory
 from envs.minigrid_rules import TASK_NUMBERS, TASKS, play_and_view
-from envs.naming import check_options, find_spec
+from envs.naming import check_options, find_spec, make_from
 from envs.pcg64 import generator_to_words, set_generator
 from envs.vector_base import SameStepVectorEnv
+
+MAX_VIEW = 15  # cells; a larger image is taken for a picture, not for symbols
 
 
 def minigrid_class(spec: EnvSpec) -> type[MiniGridEnv] | None:
@@ -33,7 +36,7 @@ def minigrid_class(spec: EnvSpec) -> type[MiniGridEnv] | None:
 def has_rules(spec: EnvSpec, options: dict[str, Any]) -> bool:
     """Whether `MiniGridVector` can play this environment with these keywords."""
     view_size = {**spec.kwargs, **options}.get("agent_view_size", VIEW)
-    return minigrid_class(spec) in TASKS and not spec.additional_wrappers and view_size == VIEW
+    return minigrid_class(spec) in TASKS and not spec.additional_wrappers and view_size <= MAX_VIEW
 
 
 def make_vec(env_id: str, num_envs: int, observation: str = "symbolic", **options: Any) -> MiniGridVector:
@@ -42,13 +45,14 @@ def make_vec(env_id: str, num_envs: int, observation: str = "symbolic", **option
     Args:
         env_id: such as "MiniGrid-MemoryS13-v0".
         observation: "symbolic" or "pixels".
-        options: keywords of the environment, such as max_steps.
+        options: keywords of the environment, such as max_steps, agent_view_size (odd, 3 to 15) or see_through_walls.
 
     Raises:
         ValueError: the id or a keyword is unknown, or the rules of the environment are not in the engine.
     """
     spec = find_spec(env_id)
     check_options(spec, options)
+    check_view_size(options.get("agent_view_size", VIEW))
     if not has_rules(spec, options):
         raise ValueError(
             f"{spec.id} with options {options} has rules that are not in the engine: use envs.adapt.make_vector, "
@@ -60,19 +64,21 @@ def make_vec(env_id: str, num_envs: int, observation: str = "symbolic", **option
 class MiniGridVector(SameStepVectorEnv):
     """B environments of one MiniGrid id.
 
-    Observations are [7, 7, 3] symbols or [56, 56, 3] pixels. On the last step of an episode `is_success` tells
-    whether it was terminated with a reward. New episodes are drawn by MiniGrid itself, in one environment that is
-    kept for it, from the generator of the environment that begins; MiniGrid-Memory's are drawn straight into arrays.
+    Observations are [V, V, 3] symbols or [8 V, 8 V, 3] pixels, V = 7 unless `agent_view_size` is another. On the last
+    step of an episode `is_success` tells whether it was terminated with a reward. New episodes are drawn by MiniGrid
+    itself, in one environment that is kept for it, from the generator of the environment that begins;
+    MiniGrid-Memory's are drawn straight into arrays.
     """
 
     def __init__(self, spec: EnvSpec, num_envs: int, observation: str, **options: Any):
-        self._drawer: MiniGridEnv = gym.make(spec, disable_env_checker=True, **options).unwrapped
-        super().__init__(num_envs, observation_space_of(observation), self._drawer.action_space, None)
+        self._drawer: MiniGridEnv = make_from(spec, disable_env_checker=True, **options).unwrapped
+        view = self._drawer.agent_view_size
+        super().__init__(num_envs, observation_space_of(observation, view), self._drawer.action_space, None)
         self.observation = observation
         self._task = TASKS[type(self._drawer)]
         self._world = empty_state(num_envs, self._drawer.width, self._drawer.height)
         self._task_numbers = np.zeros((num_envs, TASK_NUMBERS), dtype=np.int64)
-        self._views = np.empty((num_envs, VIEW, VIEW, 3), dtype=np.uint8)  # scratch of the pixel observation
+        self._views = np.empty((num_envs, view, view, 3), dtype=np.uint8)  # scratch of the pixel observation
 
     def _begin(self, which: np.ndarray) -> None:
         rng = self._drawer.np_random  # lent to each environment in turn: MiniGrid wants a numpy Generator

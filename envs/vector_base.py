@@ -44,8 +44,7 @@ class SameStepVectorEnv(VectorEnv):
 
     Who owns the arrays: all that `step` and `reset` return is fresh and yours. After `env.copy = False`,
     observations, rewards and flags belong to the environment and are overwritten by the next `step`, `reset` or
-    `set_state`: copy what you keep. `infos` and its `final_obs` are yours in either case. Fresh arrays cost 0 to 3 %
-    of the time (`benchmarks/env_speed.py`), so that this is for those who count allocations.
+    `set_state`: copy what you keep. `infos` and its `final_obs` are yours in either case.
 
     A subclass calls `super().__init__`, then keeps its state in arrays and implements the abstract methods.
     """

@@ -81,7 +81,7 @@ def test_edges(size: int, halves: int) -> None:
     words = generator_to_words(rng)
     for _ in range(halves):
         assert pcg64.next_uint32(words) == rng.integers(2**32, dtype=np.uint32)
-    low = -(size // 2)
+    low = -(size // 2) - 1
     drawn = [pcg64.integers(words, low, low + size) for _ in range(200)]
     assert drawn == rng.integers(low, low + size, size=200).tolist()
     np.testing.assert_array_equal(words, generator_to_words(rng))
