@@ -16,7 +16,7 @@ from envs.checks import check_view_size
 from envs.grid_engine import BOX, EMPTY, VIEW, empty_state, pack_box, write_views
 from envs.grid_pixels import draw_views
 from envs.grid_tmaze import observation_space_of
-from envs.minigrid_memory_layout import begin_memory
+from envs.minigrid_memory_layout import begin_memories, memory_mazes
 from envs.minigrid_rules import TASK_NUMBERS, TASKS, play_and_view
 from envs.naming import check_options, find_spec, make_from
 from envs.pcg64 import generator_to_words, set_generator
@@ -79,21 +79,20 @@ class MiniGridVector(SameStepVectorEnv):
         self._world = empty_state(num_envs, self._drawer.width, self._drawer.height)
         self._task_numbers = np.zeros((num_envs, TASK_NUMBERS), dtype=np.int64)
         self._views = np.empty((num_envs, view, view, 3), dtype=np.uint8)  # scratch of the pixel observation
+        self._memory_mazes = memory_mazes(self._drawer.size) if type(self._drawer) is MemoryEnv else None
 
     def _begin(self, which: np.ndarray) -> None:
-        rng = self._drawer.np_random  # lent to each environment in turn: MiniGrid wants a numpy Generator
+        self._world.carrying[which] = (EMPTY, 0, 0)
+        self._world.step_count[which] = 0
+        if self._memory_mazes is not None:
+            random_length = self._drawer.random_length
+            begin_memories(self._world, self._generators, which, self._memory_mazes, random_length, self._task_numbers)
+            return
+        rng = self._drawer.np_random  # lent to each environment in turn
         for b in which:
             set_generator(rng, self._generators[b])
-            self._begin_one(b, rng)
-            self._generators[b] = generator_to_words(rng)
-
-    def _begin_one(self, b: int, rng: np.random.Generator) -> None:
-        self._world.carrying[b] = (EMPTY, 0, 0)
-        self._world.step_count[b] = 0
-        if type(self._drawer) is MemoryEnv:
-            begin_memory(self._drawer, rng, self._world, self._task_numbers[b], b)
-        else:
             self._begin_by_minigrid(b)
+            self._generators[b] = generator_to_words(rng)
 
     def _begin_by_minigrid(self, b: int) -> None:
         env = self._drawer
