@@ -57,15 +57,20 @@ def _mix(number: np.uint64) -> np.uint64:
 def add_noise(image: np.ndarray, seed: int, step: int, noise: float) -> None:
     """Give each pixel of `image` [H, W, 3] uint8 a random colour with the probability `noise`."""
     threshold = np.uint64(noise * 4294967296.0)  # of 2**32
-    place = _mix(np.uint64(seed) + np.uint64(step) * _STEP)
-    for row in range(image.shape[0]):
-        for column in range(image.shape[1]):
-            place += _STEP
-            bits = _mix(place)
-            if bits >> _32 < threshold:
-                image[row, column, 0] = np.uint8(bits)
-                image[row, column, 1] = np.uint8(bits >> _8)
-                image[row, column, 2] = np.uint8(bits >> _16)
+    start = _mix(np.uint64(seed) + np.uint64(step) * _STEP)
+    pixels = image.reshape(-1, 3)
+    # One loop would do, in four times the time: this one is done by vector instructions, the next has no branch to
+    # guess, and the last visits noisy pixels alone.
+    bits = np.empty(len(pixels), dtype=np.uint64)
+    for i in range(len(pixels)):
+        bits[i] = _mix(start + np.uint64(i + 1) * _STEP)
+    noisy = np.empty(len(pixels), dtype=np.int64)
+    count = 0
+    for i in range(len(pixels)):
+        noisy[count] = i
+        count += bits[i] >> _32 < threshold
+    for i in noisy[:count]:
+        pixels[i, 0], pixels[i, 1], pixels[i, 2] = np.uint8(bits[i]), np.uint8(bits[i] >> _8), np.uint8(bits[i] >> _16)
 
 
 @njit(cache=True)
