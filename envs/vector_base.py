@@ -116,15 +116,16 @@ class SameStepVectorEnv(VectorEnv):
                 raise ValueError("Call reset() for all environments once before resetting some of them.")
         which = np.flatnonzero(mask)
         seeds = self._seed_list(seed)
-        fresh = {b: seeding.np_random(seeds[b])[0] for b in which if seeds[b] is not None or not self._is_seeded}
-        for b, rng in fresh.items():  # only now, so that a bad seed leaves everything as it was
-            self._generators[b] = generator_to_words(rng)
+        for b in which:
+            if seeds[b] is not None or not self._is_seeded:
+                rng, _ = seeding.np_random(seeds[b])
+                self._generators[b] = generator_to_words(rng)
         self._is_seeded = True
         self._begin(which)
         return self._observe_all(), {}
 
     def _seed_list(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
-        """The seed of each environment; None where its generator continues."""
+        """The seed of each environment, checked before anything changes; None where its generator continues."""
         if seed is None:
             return [None] * self.num_envs
         if not isinstance(seed, (Sequence, np.ndarray)):
