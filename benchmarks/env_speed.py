@@ -4,8 +4,8 @@ Random actions, drawn beforehand; autoresets count as part of the steps. Ours is
 of 1. The first peer of an id is the same environment played one by one in gymnasium's SyncVectorEnv of 16, or of 1:
 minigrid's own class, or this package's single one where the task is ours. Beside MiniGrid's symbolic ids, EnvPool and
 xland-minigrid play as many environments as ours, where `--peers-python` names a Python that has them
-(`env_speed_peers.py` says which versions); this package's pins need not fit theirs. All are timed in the same run, row
-by row, as absolute figures drift with the machine.
+(`env_speed_peers.py` says which versions); this package's pins need not fit theirs. All are timed in the same run on
+the same core, row by row, as absolute figures drift with the machine; a figure is the best of five shares of its time.
 
 The last columns are the seconds to make a batch, reset it and step once in a new process: with nothing compiled, and
 with what the process before it compiled.
@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 import tyro
-from env_speed_peers import PEERS, XLAND_IDS, steps_a_second
+from env_speed_peers import PEERS, XLAND_IDS, one_core, steps_a_second
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from envs.adapt import make_single, make_vector
@@ -133,6 +133,7 @@ def table_line(row: Row, speed: float, others: list[float | str], first: list[fl
 
 
 def main(options: Speed) -> None:
+    one_core()
     columns = ["environment", "batch", "steps/s"]
     for name in ("SyncVectorEnv", *PEERS):
         columns += [name, "ratio"]

@@ -18,18 +18,33 @@ import numpy as np
 XLAND_IDS = {"MiniGrid-MemoryS13-v0": "MiniGrid-MemoryS16", "MiniGrid-DoorKey-8x8-v0": "MiniGrid-DoorKey-8x8"}
 
 
+WINDOWS = 5
+
+
+def one_core() -> None:
+    """Keep this process and its threads to one core, so that all are measured on the same."""
+    if hasattr(os, "sched_setaffinity"):  # Linux
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
 def steps_a_second(step: Callable[[np.ndarray], Any], num_envs: int, num_actions: int, seconds: float) -> float:
-    """How many environment steps `step` makes in a second of random actions."""
+    """How many environment steps `step` makes in a second of random actions: the best of 5 shares of the time.
+
+    Others who use the machine only ever slow a share down.
+    """
     actions = np.random.default_rng(0).integers(num_actions, size=(1009, num_envs))
-    started, batches = time.perf_counter(), 0
-    while time.perf_counter() - started < seconds:
-        step(actions[batches % len(actions)])
-        batches += 1
-    return batches * num_envs / (time.perf_counter() - started)
+    best, batches = 0.0, 0
+    for _ in range(WINDOWS):
+        started, before = time.perf_counter(), batches
+        while time.perf_counter() - started < seconds / WINDOWS:
+            step(actions[batches % len(actions)])
+            batches += 1
+        best = max(best, (batches - before) * num_envs / (time.perf_counter() - started))
+    return best
 
 
 def envpool_speed(env_id: str, num_envs: int, seconds: float) -> float:
-    """EnvPool with one thread for the environments; its main thread may have a core of its own."""
+    """EnvPool with one thread for the environments."""
     import envpool
 
     envs = envpool.make(env_id, env_type="gymnasium", num_envs=num_envs, num_threads=1, seed=0)
@@ -39,7 +54,6 @@ def envpool_speed(env_id: str, num_envs: int, seconds: float) -> float:
 
 def xland_speed(env_id: str, num_envs: int, seconds: float) -> float:
     """xland-minigrid, jitted and with its autoreset, called once a step; compiled before the clock starts."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # XLA would use every core
     import jax
     import xminigrid
     from xminigrid.wrappers import GymAutoResetWrapper
@@ -62,4 +76,5 @@ def xland_speed(env_id: str, num_envs: int, seconds: float) -> float:
 PEERS = {"envpool": envpool_speed, "xland-minigrid": xland_speed}
 
 if __name__ == "__main__":
+    one_core()
     print(PEERS[sys.argv[1]](sys.argv[2], int(sys.argv[3]), float(sys.argv[4])))

@@ -17,7 +17,7 @@ from envs.grid_engine import BOX, EMPTY, VIEW, empty_state, pack_box, write_view
 from envs.grid_pixels import draw_views
 from envs.grid_tmaze import observation_space_of
 from envs.minigrid_memory_layout import begin_memories, memory_mazes
-from envs.minigrid_rules import TASK_NUMBERS, TASKS, play_and_view
+from envs.minigrid_rules import TASK_NUMBERS, TASKS, player_of
 from envs.naming import check_options, find_spec, make_from
 from envs.pcg64 import generator_to_words, set_generator
 from envs.vector_base import SameStepVectorEnv
@@ -76,6 +76,7 @@ class MiniGridVector(SameStepVectorEnv):
         super().__init__(num_envs, observation_space_of(observation, view), self._drawer.action_space, None)
         self.observation = observation
         self._task = TASKS[type(self._drawer)]
+        self._step_and_view = player_of(self._task.rule)
         self._world = empty_state(num_envs, self._drawer.width, self._drawer.height)
         self._task_numbers = np.zeros((num_envs, TASK_NUMBERS), dtype=np.int64)
         self._views = np.empty((num_envs, view, view, 3), dtype=np.uint8)  # scratch of the pixel observation
@@ -117,8 +118,7 @@ class MiniGridVector(SameStepVectorEnv):
     def _play(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         out, outcome = self._observations(), self._outcome()
         views = out if self.observation == "symbolic" else self._views
-        play_and_view(
-            self._task.rule,
+        self._step_and_view(
             self._drawer.max_steps,
             self._drawer.see_through_walls,
             self._world,

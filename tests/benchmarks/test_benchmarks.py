@@ -62,6 +62,7 @@ def test_training_speed(monkeypatch, capsys):
 
 def test_environment_speed(capsys, monkeypatch):
     monkeypatch.setattr(env_speed, "cold_and_warm", lambda row: [12.34, 0.56])
+    monkeypatch.setattr(env_speed, "one_core", lambda: None)  # would hold for all tests after this one
     env_speed.main(env_speed.Speed(seconds=0.02, rows=(0, 6)))
     lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
     assert len({len(line) for line in (lines[0], *lines[2:])}) == 1
