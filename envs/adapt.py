@@ -20,14 +20,12 @@ from minigrid.core.constants import OBJECT_TO_IDX
 from minigrid.minigrid_env import MiniGridEnv
 from minigrid.wrappers import RGBImgPartialObsWrapper
 
-from envs.checks import check_choice
+from envs.checks import check_choice, check_view_size
+from envs.grid_engine import VIEW
 from envs.grid_pixels import TILE
 from envs.grid_tmaze_layout import OBSERVATIONS
-from envs.minigrid_vector import MiniGridVector, has_rules, minigrid_class
-from envs.naming import check_options, find_spec, keywords_of
-
-# MiniGrid's views are 3 to 15 cells wide; a larger image is a picture.
-MAX_SYMBOLIC_SIDE = 15
+from envs.minigrid_vector import MAX_VIEW, MiniGridVector, has_rules, minigrid_class
+from envs.naming import check_options, find_spec, keywords_of, make_from
 
 SUPPORTED_OBSERVATIONS = (
     "a one-dimensional Box, a uint8 Box of three axes, Discrete, MultiDiscrete, or a Dict with one of these as 'image'"
@@ -50,7 +48,7 @@ def make_single(env_id: str, env_kwargs: dict[str, Any] | None = None, render_mo
     check_options(spec, env_kwargs)
     # Some environments take no render_mode at all, so it is passed only where one is asked for.
     rendering = {} if render_mode is None else {"render_mode": render_mode}
-    env = gym.make(spec, **rendering, **env_kwargs)
+    env = make_from(spec, **rendering, **env_kwargs)
     try:
         _check_action_space(env.action_space, spec.id)
         if observation == "pixels":
@@ -106,6 +104,7 @@ def _split_observation(spec: EnvSpec, env_kwargs: dict[str, Any]) -> tuple[str, 
     if minigrid_class(spec) is not None and "observation" not in (keywords_of(spec) or ()):
         observation = options.pop("observation", observation)
         check_choice("observation", observation, OBSERVATIONS)
+        check_view_size(options.get("agent_view_size", VIEW))
     return observation, options
 
 
@@ -138,7 +137,7 @@ def _is_symbolic(env: gym.Env, space: spaces.Box) -> bool:
     return (
         isinstance(env.unwrapped, MiniGridEnv)
         and space.shape[2] == 3
-        and max(space.shape) <= MAX_SYMBOLIC_SIDE
+        and max(space.shape) <= MAX_VIEW
         and bool((space.high == 255).all())
     )
 

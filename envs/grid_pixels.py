@@ -23,7 +23,6 @@ from envs.grid_engine import (
     LOCKED,
     OPEN,
     UNSEEN,
-    VIEW,
     WALL,
 )
 
@@ -64,19 +63,17 @@ def draw_views(views: np.ndarray, which: np.ndarray, out: np.ndarray) -> None:
     Views are indexed (column, row) as in MiniGrid, images (row, column) as everywhere.
     """
     # A row of a tile is 24 bytes: copied as 3 words of 8, which is ten times as fast as byte by byte.
-    _copy_tiles(views, which, tile_atlas().reshape(2, -1, 6, 3, TILE, 3 * TILE).view(np.uint64), _rows_as_words(out))
-
-
-def _rows_as_words(images: np.ndarray) -> np.ndarray:
-    return images.reshape(len(images), VIEW * TILE, VIEW * TILE * 3).view(np.uint64)  # [B, V*TILE, V*3]
+    rows = out.reshape(*out.shape[:2], -1).view(np.uint64)  # [B, V*TILE, V*3]
+    _copy_tiles(views, which, tile_atlas().reshape(2, -1, 6, 3, TILE, 3 * TILE).view(np.uint64), rows)
 
 
 @njit(cache=True)
 def _copy_tiles(views: np.ndarray, which: np.ndarray, atlas: np.ndarray, out: np.ndarray) -> None:
+    view = views.shape[1]
     for b in which:
-        for j in range(VIEW):
-            for i in range(VIEW):
-                agent = 1 if i == VIEW // 2 and j == VIEW - 1 else 0
+        for j in range(view):
+            for i in range(view):
+                agent = 1 if i == view // 2 and j == view - 1 else 0
                 kind, colour, state = views[b, i, j, 0], views[b, i, j, 1], views[b, i, j, 2]
                 tile = atlas[agent, kind, colour, state]  # [TILE, 3]
                 for row in range(TILE):

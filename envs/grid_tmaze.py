@@ -25,10 +25,9 @@ from envs.grid_tmaze_layout import (
     make_layout,
     wall_mask,
 )
+from envs.pixel_noise import add_noise, check_noise, draw_noise_seed
 
 MISSION = "remember the green object and turn: key north, ball south"
-SYMBOLIC_SPACE = spaces.Box(low=0, high=10, shape=(VIEW, VIEW, 3), dtype=np.uint8)  # 10 is MiniGrid's last object
-PIXEL_SPACE = spaces.Box(low=0, high=255, shape=(VIEW * TILE, VIEW * TILE, 3), dtype=np.uint8)
 
 _OBJECT_OF_KIND = {KEY: Key, BALL: Ball, BOX: Box}
 
@@ -37,10 +36,12 @@ _OBJECT_OF_KIND = {KEY: Key, BALL: Ball, BOX: Box}
 RENDERED_COLUMNS = 25
 
 
-def observation_space_of(observation: str) -> spaces.Box:
-    """The space of one observation: MiniGrid's symbols or 8-pixel tiles."""
+def observation_space_of(observation: str, view: int = VIEW) -> spaces.Box:
+    """The space of one observation of `view` cells a side: MiniGrid's symbols or 8-pixel tiles."""
     check_choice("observation", observation, OBSERVATIONS)
-    return SYMBOLIC_SPACE if observation == "symbolic" else PIXEL_SPACE
+    if observation == "symbolic":
+        return spaces.Box(low=0, high=10, shape=(view, view, 3), dtype=np.uint8)  # 10 is MiniGrid's last object
+    return spaces.Box(low=0, high=255, shape=(view * TILE, view * TILE, 3), dtype=np.uint8)
 
 
 class GridTMaze(MiniGridEnv):
@@ -54,11 +55,13 @@ class GridTMaze(MiniGridEnv):
         distractors: int = 0,
         penalty: float | None = None,
         observation: str = "symbolic",
+        noise: float = 0.0,
         render_mode: str | None = None,
     ):
         self.layout = make_layout(self.active, length, distractors, penalty)
         self.observation = observation
         observation_space = observation_space_of(observation)
+        self.noise = check_noise(noise, observation)
         check_choice("render_mode", render_mode, (None, *self.metadata["render_modes"]))
         super().__init__(
             mission_space=MissionSpace(mission_func=lambda: MISSION),
@@ -84,6 +87,8 @@ class GridTMaze(MiniGridEnv):
         self.agent_pos = (self.layout.start_x, MIDDLE)
         self.agent_dir = self.layout.start_dir
         self.farthest = self.layout.start_x
+        if self.noise > 0:
+            self.noise_seed = draw_noise_seed(self.np_random)
 
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """MiniGrid's step with the reward of the T-Maze; see the class page."""
@@ -106,7 +111,10 @@ class GridTMaze(MiniGridEnv):
     def gen_obs(self) -> np.ndarray:
         """The agent's view alone: no direction and no mission, which would tell where it is going."""
         if self.observation == "pixels":
-            return self.get_frame(tile_size=TILE, agent_pov=True)
+            image = self.get_frame(tile_size=TILE, agent_pov=True)
+            if self.noise > 0:
+                add_noise(image, self.noise_seed, self.step_count, self.noise)
+            return image
         grid, visible = self.gen_obs_grid()
         return grid.encode(visible)
 
@@ -160,6 +168,9 @@ class GridTMazePassive(GridTMaze):
     |----------------|---------------------------------|---------------------------------------------------|
     | "symbolic"     | Box(0, 10, (7, 7, 3), uint8)    | MiniGrid's (object, colour, state) of 7x7 cells   |
     | "pixels"       | Box(0, 255, (56, 56, 3), uint8) | the same view as MiniGrid draws it, 8 pixels each |
+
+    With `observation="pixels"`, `noise=p` gives each pixel a uniformly random colour with probability p (0 to 1,
+    by default 0), drawn anew every step: distractors that an agent should not remember.
 
     ## Reward
 
@@ -220,6 +231,9 @@ class GridTMazeActive(GridTMaze):
     |----------------|---------------------------------|---------------------------------------------------|
     | "symbolic"     | Box(0, 10, (7, 7, 3), uint8)    | MiniGrid's (object, colour, state) of 7x7 cells   |
     | "pixels"       | Box(0, 255, (56, 56, 3), uint8) | the same view as MiniGrid draws it, 8 pixels each |
+
+    With `observation="pixels"`, `noise=p` gives each pixel a uniformly random colour with probability p (0 to 1,
+    by default 0), drawn anew every step: distractors that an agent should not remember.
 
     ## Reward
 

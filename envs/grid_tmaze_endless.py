@@ -44,6 +44,9 @@ class GridTMazeEndless(GridTMaze):
     | "symbolic"     | Box(0, 10, (7, 7, 3), uint8)    | MiniGrid's (object, colour, state) of 7x7 cells   |
     | "pixels"       | Box(0, 255, (56, 56, 3), uint8) | the same view as MiniGrid draws it, 8 pixels each |
 
+    With `observation="pixels"`, `noise=p` gives each pixel a uniformly random colour with probability p (0 to 1,
+    by default 0), drawn anew every step: distractors that an agent should not remember.
+
     ## Reward
 
     +1 for entering the right arm, -1 for the wrong one. The pace is that of the passive grid T-Maze in every
@@ -80,10 +83,11 @@ class GridTMazeEndless(GridTMaze):
         distractors: int = 0,
         penalty: float | None = None,
         observation: str = "symbolic",
+        noise: float = 0.0,
         render_mode: str | None = None,
     ):
         check_integer("corridors", corridors, low=1)
-        super().__init__(length, distractors, penalty, observation, render_mode)
+        super().__init__(length, distractors, penalty, observation, noise, render_mode)
         self.corridors = int(corridors)
 
     def reset(

@@ -21,20 +21,18 @@ class GridTMazeEndlessVector(GridTMazeVector):
         distractors: int = 0,
         penalty: float | None = None,
         observation: str = "symbolic",
+        noise: float = 0.0,
         render_mode: str | None = None,
     ):
         check_integer("corridors", corridors, low=1)
-        super().__init__(num_envs, length, distractors, penalty, observation, render_mode)
+        super().__init__(num_envs, length, distractors, penalty, observation, noise, render_mode)
         self.corridors = int(corridors)
         self._turns = np.zeros(num_envs, dtype=np.int64)
         self._right_turns = np.zeros(num_envs, dtype=np.int64)
 
-    def _begin(self, b: int, rng: np.random.Generator) -> None:
-        self._turns[b] = self._right_turns[b] = 0
-        self._begin_corridor(b, rng)
-
-    def _begin_corridor(self, b: int, rng: np.random.Generator) -> None:
-        super()._begin(b, rng)
+    def _begin(self, which: np.ndarray) -> None:
+        self._turns[which] = self._right_turns[which] = 0
+        super()._begin(which)
 
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rewards, in_arm, truncated = super()._advance(actions)  # the compiled step of one corridor
@@ -43,8 +41,7 @@ class GridTMazeEndlessVector(GridTMazeVector):
         self._turns += in_arm
         self._right_turns += right
         terminated = in_arm & (self._turns == self.corridors)
-        for b in np.flatnonzero(in_arm & ~terminated):
-            self._begin_corridor(b, self._rngs[b])
+        super()._begin(np.flatnonzero(in_arm & ~terminated))  # the next corridor of the same episode
         return rewards, terminated, truncated
 
     def _final_info(self) -> dict[str, np.ndarray]:

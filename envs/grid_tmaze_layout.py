@@ -16,13 +16,12 @@ are (x, y) with y growing downwards, as in MiniGrid.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from minigrid.core.constants import COLOR_TO_IDX
 
-from envs.checks import check_integer
+from envs.checks import check_integer, is_finite_number
 from envs.grid_engine import BALL, BOX, GREEN, KEY
 
 HEIGHT = 9
@@ -99,7 +98,7 @@ def make_layout(active: bool, length: int, distractors: int, penalty: float | No
         raise ValueError(f"distractors={distractors} do not fit into the start room: choose at most {MAX_DISTRACTORS}.")
     if penalty is None:
         penalty = 1 / length
-    if isinstance(penalty, str) or not math.isfinite(penalty) or penalty < 0:
+    if not is_finite_number(penalty) or penalty < 0:
         raise ValueError(
             f"penalty={penalty!r} is not a cost: pass a number >= 0 (0 turns it off), or None for 1 / length."
         )

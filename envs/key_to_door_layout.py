@@ -6,8 +6,11 @@ import numpy as np
 
 from envs.checks import check_choice
 from envs.three_phases import (
+    APPLE_FLOOR,
     APPLE_START,
     BACKGROUND,
+    DISTRACTOR,
+    EXPLORE,
     KEY,
     Episode,
     ThreePhaseLayout,
@@ -38,9 +41,9 @@ _REWARD = """
    #####
 
 """
-_EXPLORE_BOARD, _REWARD_BOARD = parse_board(_EXPLORE), parse_board(_REWARD)
-_KEY_CELLS, _START_CELLS = cells_of(_EXPLORE, "k"), cells_of(_EXPLORE, "p")  # [10, 2] each
-_REWARD_START = cells_of(_REWARD, "p")[0]
+BOARDS = np.stack([parse_board(_EXPLORE), APPLE_FLOOR, parse_board(_REWARD)])  # [3, ROWS, COLUMNS], nothing drawn
+KEY_CELLS, START_CELLS = cells_of(_EXPLORE, "k"), cells_of(_EXPLORE, "p")  # [10, 2] each
+REWARD_START = cells_of(_REWARD, "p")[0]
 
 
 def make_key_to_door_layout(delay: int, apple_reward: float | None, preset: str) -> ThreePhaseLayout:
@@ -57,13 +60,13 @@ def make_key_to_door_layout(delay: int, apple_reward: float | None, preset: str)
 
 def draw_key_to_door(rng: np.random.Generator, layout: ThreePhaseLayout) -> Episode:
     """Draw an episode: the key's cell, the start, the apples and what they pay."""
-    key, start = _KEY_CELLS[rng.integers(len(_KEY_CELLS))], _START_CELLS[rng.integers(len(_START_CELLS))]
-    apples, apple_choice = draw_apples(rng, layout)
-    explore = _EXPLORE_BOARD.copy()
-    explore[tuple(key)] = KEY
+    boards = BOARDS.copy()
+    key, start = KEY_CELLS[rng.integers(len(KEY_CELLS))], START_CELLS[rng.integers(len(START_CELLS))]
+    boards[(EXPLORE, *key)] = KEY
+    boards[DISTRACTOR], apple_choice = draw_apples(rng, layout)
     return Episode(
-        boards=np.stack([explore, apples, _REWARD_BOARD]),
-        starts=np.array([start, APPLE_START, _REWARD_START]),
+        boards=boards,
+        starts=np.array([start, APPLE_START, REWARD_START]),
         apple_choice=apple_choice,
         target=BACKGROUND,
     )

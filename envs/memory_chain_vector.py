@@ -1,11 +1,64 @@
-"""The batched Memory Chain: the same task as `memory_chain.py`, step for step, on arrays."""
+"""The batched Memory Chain: the same task as `memory_chain.py`, step for step, in compiled loops."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from envs.memory_chain import ACTION_SPACE, draw_episode, make_layout, observation_space_of
+import numpy as np
+from numba import njit
+
+from envs.memory_chain import ACTION_SPACE, make_layout, observation_space_of
+from envs.pcg64 import integers
 from envs.vector_base import SameStepVectorEnv
+
+
+class _Chains(NamedTuple):
+    """The state of B chains, int64."""
+
+    context: np.ndarray  # [B, bits]
+    query: np.ndarray  # [B]
+    step_count: np.ndarray  # [B]
+    success: np.ndarray  # [B] of the last step
+
+
+@njit(cache=True)
+def _begin(chains: _Chains, generators: np.ndarray, which: np.ndarray) -> None:
+    """`envs.memory_chain.draw_episode` for the environments `which` [N]."""
+    bits = chains.context.shape[1]
+    for b in which:
+        for bit in range(bits):
+            chains.context[b, bit] = integers(generators[b], 0, 2)
+        chains.query[b] = integers(generators[b], 0, bits)
+        chains.step_count[b] = chains.success[b] = 0
+
+
+@njit(cache=True)
+def _advance(
+    chains: _Chains,
+    actions: np.ndarray,  # [B]
+    episode_steps: int,
+    rewards: np.ndarray,  # [B] out
+    terminated: np.ndarray,  # [B] out
+) -> None:
+    for b in range(len(actions)):
+        chains.step_count[b] += 1
+        terminated[b] = chains.step_count[b] == episode_steps
+        rewards[b] = 0.0
+        if terminated[b]:
+            success = actions[b] == chains.context[b, chains.query[b]]
+            chains.success[b] = success
+            rewards[b] = 1.0 if success else -1.0
+
+
+@njit(cache=True)
+def _observe(chains: _Chains, which: np.ndarray, length: int, out: np.ndarray) -> None:
+    """The observations of the environments `which` [N] into the same rows of `out` [B, 2 + bits] float32."""
+    for b in which:
+        clock = max(0, chains.step_count[b] - 1)
+        out[b, 0] = 1 - clock / length
+        out[b, 1] = chains.query[b] if clock == length - 1 else 0
+        for bit in range(chains.context.shape[1]):
+            out[b, 2 + bit] = 2 * chains.context[b, bit] - 1 if clock == 0 else 0
 
 
 class MemoryChainVector(SameStepVectorEnv):
@@ -14,35 +67,27 @@ class MemoryChainVector(SameStepVectorEnv):
     def __init__(self, num_envs: int = 1, length: int = 100, bits: int = 1, render_mode: str | None = None):
         self.layout = make_layout(length, bits)
         super().__init__(num_envs, observation_space_of(self.layout), ACTION_SPACE, render_mode)
-        self._context = np.zeros((num_envs, self.layout.bits), dtype=np.int64)
-        self._query = np.zeros(num_envs, dtype=np.int64)
-        self._step_count = np.zeros(num_envs, dtype=np.int64)
-        self._success = np.zeros(num_envs, dtype=np.int64)  # of the last step
+        self._chains = _Chains(
+            context=np.zeros((num_envs, self.layout.bits), dtype=np.int64),
+            query=np.zeros(num_envs, dtype=np.int64),
+            step_count=np.zeros(num_envs, dtype=np.int64),
+            success=np.zeros(num_envs, dtype=np.int64),
+        )
 
-    def _begin(self, b: int, rng: np.random.Generator) -> None:
-        self._context[b], self._query[b] = draw_episode(rng, self.layout.bits)
-        self._step_count[b] = 0
+    def _begin(self, which: np.ndarray) -> None:
+        _begin(self._chains, self._generators, which)
 
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        self._step_count += 1
-        terminated = self._step_count == self.layout.episode_steps
-        self._success[:] = terminated & (actions == self._context[self._everyone, self._query])
-        rewards = np.where(terminated, 2.0 * self._success - 1, 0.0)
-        return rewards, terminated, np.zeros(self.num_envs, dtype=bool)
+        rewards, terminated, truncated = self._outcome()
+        truncated[:] = False
+        _advance(self._chains, actions, self.layout.episode_steps, rewards, terminated)
+        return rewards, terminated, truncated
 
     def _observe(self, which: np.ndarray, out: np.ndarray) -> None:
-        clock = np.maximum(0, self._step_count[which] - 1)
-        out[which, 0] = 1 - clock / self.layout.length
-        out[which, 1] = np.where(clock == self.layout.length - 1, self._query[which], 0)
-        out[which, 2:] = np.where(clock[:, None] == 0, 2 * self._context[which] - 1, 0)
+        _observe(self._chains, which, self.layout.length, out)
 
     def _final_info(self) -> dict[str, np.ndarray]:
-        return {"is_success": self._success.astype(bool)}
+        return {"is_success": self._chains.success == 1}
 
     def _state_arrays(self) -> dict[str, np.ndarray]:
-        return {
-            "context": self._context,
-            "query": self._query,
-            "step_count": self._step_count,
-            "success": self._success,
-        }
+        return self._chains._asdict()

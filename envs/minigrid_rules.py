@@ -1,14 +1,15 @@
 """What MiniGrid's own tasks add to the rules of the grid: when an episode ends, and whether it was a success.
 
-`play_all` plays one action in every world, as the `step` of a MiniGrid 3.2 class does; then one rule, a function
-below, tells the outcome. The numbers that a rule needs about the episode (where the door is, which object is wanted)
-are the row b of `tasks` [B, TASK_NUMBERS] int64. `TASKS` says for each class which rule it has and how its numbers
-are read off an environment that was just reset.
+What `player_of` returns plays one action in every world, as the `step` of a MiniGrid 3.2 class does; then one rule, a
+function below, tells the outcome. The numbers that a rule needs about the episode (where the door is, which object is
+wanted) are the row b of `tasks` [B, TASK_NUMBERS] int64. `TASKS` says for each class which rule it has and how its
+numbers are read off an environment that was just reset.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import minigrid.envs as minigrid_envs
@@ -30,6 +31,7 @@ from envs.grid_engine import (
     GridState,
     act,
     direction_vector,
+    write_views,
 )
 
 TASK_NUMBERS = 4
@@ -140,30 +142,42 @@ def _outcome(rule: int, world: GridState, b: int, action: int, tasks: np.ndarray
     return _put_near(world, b, action, tasks, was)
 
 
-@njit(cache=True)
-def play_all(
-    rule: int,
-    max_steps: int,
-    world: GridState,
-    tasks: np.ndarray,  # [B, TASK_NUMBERS]
-    actions: np.ndarray,  # [B]
-    rewards: np.ndarray,  # [B] float64, out
-    terminated: np.ndarray,  # [B] bool, out
-    truncated: np.ndarray,  # [B] bool, out
-) -> None:
-    """Play one action in every world. An episode may be terminated and truncated by the same step, as in MiniGrid."""
-    for b in range(len(actions)):
-        action = actions[b]
-        if rule == MATCH_MEMORY and action == PICKUP:
-            action = TOGGLE
-        was = _was(rule, world, b, tasks)
-        # One call for all rules: the compiler puts one into the loop, but not eight.
-        event = act(world, b, action)
-        outcome = _outcome(rule, world, b, action, tasks, was, event)
-        step = world.step_count[b]
-        rewards[b] = 1 - 0.9 * (step / max_steps) if outcome == SUCCESS else 0.0
-        terminated[b] = outcome != GOES_ON
-        truncated[b] = step >= max_steps
+@cache
+def player_of(rule: int) -> Callable[..., None]:
+    """The compiled step of all worlds under one rule, their views included.
+
+    It takes the arguments written below and fills the last four. The rule is a constant of the loop: as an argument it
+    would cost a third of the speed. And views are part of it because to enter compiled code takes as long as a step.
+    """
+
+    @njit(cache=True)
+    def play(
+        max_steps: int,
+        see_through_walls: bool,
+        world: GridState,
+        tasks: np.ndarray,  # [B, TASK_NUMBERS]
+        actions: np.ndarray,  # [B]
+        rewards: np.ndarray,  # [B] float64, out
+        terminated: np.ndarray,  # [B] bool, out
+        truncated: np.ndarray,  # [B] bool, out
+        views: np.ndarray,  # [B, V, V, 3] uint8, out
+    ) -> None:
+        for b in range(len(actions)):
+            action = actions[b]
+            if rule == MATCH_MEMORY and action == PICKUP:
+                action = TOGGLE
+            was = _was(rule, world, b, tasks)
+            # One call for all rules: the compiler puts one into the loop, but not eight.
+            event = act(world, b, action)
+            outcome = _outcome(rule, world, b, action, tasks, was, event)
+            step = world.step_count[b]
+            rewards[b] = 1 - 0.9 * (step / max_steps) if outcome == SUCCESS else 0.0
+            # An episode may be terminated and truncated by the same step, as in MiniGrid.
+            terminated[b] = outcome != GOES_ON
+            truncated[b] = step >= max_steps
+        write_views(world, np.arange(len(actions)), views, see_through_walls)
+
+    return play
 
 
 class Task(NamedTuple):

@@ -64,6 +64,17 @@ def check_options(spec: EnvSpec, options: dict[str, Any]) -> None:
             )
 
 
+def make_from(spec: EnvSpec, **options: Any) -> gym.Env:
+    """`gymnasium.make`, but an option that the environment does not let go through is a ValueError that names it."""
+    try:
+        return gym.make(spec, **options)
+    except TypeError as error:
+        for option in options:
+            if f"multiple values for keyword argument '{option}'" in str(error):
+                raise ValueError(f"{spec.id} sets {option} by itself: leave it out.") from error
+        raise
+
+
 def suggest(word: str, words: Iterable[str]) -> str:
     """A sentence with the nearest of the words, or nothing."""
     close = difflib.get_close_matches(word, list(words), n=1)

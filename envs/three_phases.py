@@ -11,13 +11,12 @@ picture of frame f + 21 and can be taken at f + 22.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 from gymnasium import spaces
 
-from envs.checks import check_integer
+from envs.checks import check_integer, is_finite_number
 
 ROWS, COLUMNS = 7, 11
 VIEW = 5  # cells of the egocentric view per side
@@ -113,8 +112,7 @@ def make_layout(
     check_integer("delay", delay, low=0)
     apple_rewards = default_apple_rewards
     if apple_reward is not None:
-        is_number = isinstance(apple_reward, (int, float, np.number)) and not isinstance(apple_reward, bool)
-        if not is_number or not math.isfinite(apple_reward):
+        if not is_finite_number(apple_reward):
             raise ValueError(
                 f"apple_reward={apple_reward!r} is not a reward: pass a finite number, or None for the task's own rule."
             )
@@ -135,16 +133,16 @@ def parse_board(text: str) -> np.ndarray:
 
 def cells_of(text: str, character: str) -> np.ndarray:
     """The cells (row, column) that a drawing marks with a character, [N, 2] int64."""
-    return np.argwhere(np.array(_characters(text)) == character)
+    return np.ascontiguousarray(np.argwhere(np.array(_characters(text)) == character))
 
 
 APPLE_CELLS = cells_of(_APPLE_BOARD, "a")  # [22, 2]
-_APPLE_FLOOR = parse_board(_APPLE_BOARD)
+APPLE_FLOOR = parse_board(_APPLE_BOARD)
 
 
 def draw_apples(rng: np.random.Generator, layout: ThreePhaseLayout) -> tuple[np.ndarray, int]:
     """The board of the second phase with its 10 apples, [ROWS, COLUMNS] uint8, and the choice of their reward."""
-    board = _APPLE_FLOOR.copy()
+    board = APPLE_FLOOR.copy()
     kept = APPLE_CELLS[rng.permutation(len(APPLE_CELLS))[:NUM_APPLES]]
     board[kept[:, 0], kept[:, 1]] = APPLE
     return board, int(rng.integers(len(layout.apple_rewards)))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
+from envs.pcg64 import integers, permutation
 from envs.three_phases import (
     ACTION_SPACE,
     APPLE,
+    APPLE_CELLS,
     APPLE_RETURNS_AFTER,
+    APPLE_START,
     BACKGROUND,
     BLUE,
     COLOURS,
@@ -19,10 +21,12 @@ from envs.three_phases import (
     DISTRACTOR,
     DOOR,
     EAST,
+    EXPLORE,
     INDICATOR,
     INDICATOR_CELL,
     KEY,
     NORTH,
+    NUM_APPLES,
     OBSERVATION_SPACE,
     PHASES,
     PLAYER,
@@ -33,7 +37,6 @@ from envs.three_phases import (
     VIEW,
     WALL,
     WEST,
-    Episode,
     ThreePhaseLayout,
 )
 from envs.vector_base import SameStepVectorEnv
@@ -41,7 +44,7 @@ from envs.vector_base import SameStepVectorEnv
 _INDICATOR_ROW, _INDICATOR_COLUMN = INDICATOR_CELL
 
 
-class _Worlds(NamedTuple):
+class Worlds(NamedTuple):
     """The state of B environments."""
 
     boards: np.ndarray  # [B, 3, ROWS, COLUMNS] uint8; the board of the running phase changes in place
@@ -57,6 +60,37 @@ class _Worlds(NamedTuple):
 
 
 @njit(cache=True)
+def begin_world(worlds: Worlds, b: int, boards: np.ndarray, start: np.ndarray, reward_start: np.ndarray) -> None:
+    """Start an episode in world b with these boards [3, ROWS, COLUMNS] and starts [2] of the outer phases."""
+    # Loops, as numba takes seconds to compile the assignment of one array to another.
+    for row in range(ROWS):
+        for column in range(COLUMNS):
+            worlds.taken[b, row, column] = 0
+            for phase in range(PHASES):
+                worlds.boards[b, phase, row, column] = boards[phase, row, column]
+    for part in range(2):
+        worlds.starts[b, EXPLORE, part] = start[part]
+        worlds.starts[b, DISTRACTOR, part] = APPLE_START[part]
+        worlds.starts[b, REWARD, part] = reward_start[part]
+        worlds.position[b, part] = start[part]
+    worlds.target[b] = BACKGROUND
+    worlds.phase[b] = EXPLORE
+    worlds.frame[b] = 0
+    worlds.has_key[b] = 0
+    worlds.success[b] = 0
+
+
+@njit(cache=True)
+def draw_apples(worlds: Worlds, b: int, generator: np.ndarray, num_apple_rewards: int) -> None:
+    """`envs.three_phases.draw_apples` for world b, whose second board is still without apples."""
+    order = permutation(generator, len(APPLE_CELLS))
+    for i in range(NUM_APPLES):
+        row, column = APPLE_CELLS[order[i]]
+        worlds.boards[b, DISTRACTOR, row, column] = APPLE
+    worlds.apple_choice[b] = integers(generator, 0, num_apple_rewards)
+
+
+@njit(cache=True)
 def _can_enter(cell: int, phase: int, has_key: int) -> bool:
     if cell == DOOR:
         return has_key == 1
@@ -67,7 +101,7 @@ def _can_enter(cell: int, phase: int, has_key: int) -> bool:
 
 @njit(cache=True)
 def _advance(
-    worlds: _Worlds,
+    worlds: Worlds,
     actions: np.ndarray,  # [B]
     phase_steps: np.ndarray,  # [3]
     apple_rewards: np.ndarray,  # [1 or 2]
@@ -126,14 +160,14 @@ def _advance(
         while phase < REWARD and frame >= phase_steps[phase]:
             phase += 1
             frame = 0
-            worlds.position[b] = worlds.starts[b, phase]
+            worlds.position[b, 0], worlds.position[b, 1] = worlds.starts[b, phase]
         worlds.phase[b] = phase
         worlds.frame[b] = frame
         terminated[b] = phase == REWARD and frame == phase_steps[REWARD]
 
 
 @njit(cache=True)
-def _write_views(worlds: _Worlds, which: np.ndarray, colours: np.ndarray, out: np.ndarray) -> None:
+def _write_views(worlds: Worlds, which: np.ndarray, colours: np.ndarray, out: np.ndarray) -> None:
     """The views of the worlds `which` [N] into the same rows of `out` [B, VIEW, VIEW, 3] uint8."""
     reach = VIEW // 2
     for b in which:
@@ -152,14 +186,14 @@ def _write_views(worlds: _Worlds, which: np.ndarray, colours: np.ndarray, out: n
 
 
 class ThreePhaseVector(SameStepVectorEnv):
-    """B environments whose episodes are given by their three boards; a subclass says what they are."""
+    """B environments whose episodes are given by their three boards; a subclass draws them in `_begin`."""
 
     def __init__(self, num_envs: int, layout: ThreePhaseLayout, render_mode: str | None):
         self.layout = layout
         super().__init__(num_envs, OBSERVATION_SPACE, ACTION_SPACE, render_mode)
         self._phase_steps = np.array(layout.phase_steps)
         self._apple_rewards = np.array(layout.apple_rewards)
-        self._worlds = _Worlds(
+        self._worlds = Worlds(
             boards=np.zeros((num_envs, PHASES, ROWS, COLUMNS), dtype=np.uint8),
             starts=np.zeros((num_envs, PHASES, 2), dtype=np.int64),
             apple_choice=np.zeros(num_envs, dtype=np.int64),
@@ -172,26 +206,12 @@ class ThreePhaseVector(SameStepVectorEnv):
             success=np.zeros(num_envs, dtype=np.int64),
         )
 
-    @abstractmethod
-    def _draw(self, rng: np.random.Generator) -> Episode:
-        """Draw an episode."""
-
-    def _begin(self, b: int, rng: np.random.Generator) -> None:
-        episode, worlds = self._draw(rng), self._worlds
-        worlds.boards[b] = episode.boards
-        worlds.starts[b] = episode.starts
-        worlds.apple_choice[b] = episode.apple_choice
-        worlds.target[b] = episode.target
-        worlds.position[b] = episode.starts[0]
-        for array in (worlds.phase, worlds.frame, worlds.taken, worlds.has_key, worlds.success):
-            array[b] = 0
-
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        rewards = np.empty(self.num_envs, dtype=np.float64)
-        terminated = np.empty(self.num_envs, dtype=bool)
+        rewards, terminated, truncated = self._outcome()
+        truncated[:] = False
         final = self.layout.final_reward
         _advance(self._worlds, actions, self._phase_steps, self._apple_rewards, final, rewards, terminated)
-        return rewards, terminated, np.zeros(self.num_envs, dtype=bool)
+        return rewards, terminated, truncated
 
     def _observe(self, which: np.ndarray, out: np.ndarray) -> None:
         _write_views(self._worlds, which, COLOURS, out)

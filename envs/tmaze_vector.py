@@ -1,11 +1,77 @@
-"""The batched T-Maze with vector observations: the same task as `tmaze.py`, step for step, on arrays."""
+"""The batched T-Maze with vector observations: the same task as `tmaze.py`, step for step, in compiled loops."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from envs.tmaze import ACTION_SPACE, DOWN, LEFT, OBSERVATION_SPACE, RIGHT, UP, draw_cue, make_layout
+import numpy as np
+from numba import njit
+
+from envs.pcg64 import integers
+from envs.tmaze import ACTION_SPACE, DOWN, LEFT, OBSERVATION_SPACE, RIGHT, UP, make_layout
 from envs.vector_base import SameStepVectorEnv
+
+
+class _Mazes(NamedTuple):
+    """The state of B T-Mazes, [B] int64 each."""
+
+    x: np.ndarray
+    y: np.ndarray
+    cue: np.ndarray
+    step_count: np.ndarray
+    oracle_step: np.ndarray  # at which step the oracle was first reached; the cue shows only then. -1: not yet
+
+
+@njit(cache=True)
+def _begin(mazes: _Mazes, generators: np.ndarray, which: np.ndarray, start_x: int) -> None:
+    """`envs.tmaze.draw_cue` for the environments `which` [N], and the start."""
+    for b in which:
+        mazes.cue[b] = integers(generators[b], 0, 2)
+        mazes.x[b], mazes.y[b], mazes.step_count[b] = start_x, 0, 0
+        mazes.oracle_step[b] = 0 if start_x == 0 else -1
+
+
+@njit(cache=True)
+def _advance(
+    mazes: _Mazes,
+    actions: np.ndarray,  # [B]
+    start_x: int,
+    length: int,
+    episode_steps: int,
+    alt_penalty: bool,
+    rewards: np.ndarray,  # [B] out
+    terminated: np.ndarray,  # [B] out
+) -> None:
+    junction_x = start_x + length
+    for b in range(len(actions)):
+        action, x, y = actions[b], mazes.x[b], mazes.y[b]
+        step = mazes.step_count[b] + 1
+        if y == 0 and (action == RIGHT or action == LEFT):
+            x = min(max(x + (1 if action == RIGHT else -1), 0), junction_x)
+        elif x == junction_x and (action == UP or action == DOWN):
+            y = min(max(y + (1 if action == UP else -1), -1), 1)
+        if x == 0 and mazes.oracle_step[b] < 0:
+            mazes.oracle_step[b] = step
+        mazes.x[b], mazes.y[b], mazes.step_count[b] = x, y, step
+
+        terminated[b] = step == episode_steps
+        steps_after_oracle = step - start_x
+        late = action != RIGHT and steps_after_oracle > 0 if alt_penalty else x < steps_after_oracle
+        if terminated[b]:
+            rewards[b] = 1.0 if y == 2 * mazes.cue[b] - 1 else 0.0
+        else:
+            rewards[b] = -1 / length if late else 0.0
+
+
+@njit(cache=True)
+def _observe(mazes: _Mazes, which: np.ndarray, junction_x: int, out: np.ndarray) -> None:
+    """The observations of the environments `which` [N] into the same rows of `out` [B, 2] float32."""
+    for b in which:
+        out[b, 0] = out[b, 1] = 0
+        if mazes.x[b] == junction_x:
+            out[b, 0], out[b, 1] = 1, mazes.y[b]
+        elif mazes.x[b] == 0 and mazes.oracle_step[b] == mazes.step_count[b]:
+            out[b, 1] = 2 * mazes.cue[b] - 1
 
 
 class TMazeVector(SameStepVectorEnv):
@@ -16,57 +82,36 @@ class TMazeVector(SameStepVectorEnv):
     def __init__(self, num_envs: int = 1, length: int = 100, penalty: str = "classic", render_mode: str | None = None):
         self.layout = make_layout(self.active, length, penalty)
         super().__init__(num_envs, OBSERVATION_SPACE, ACTION_SPACE, render_mode)
-        self._x = np.zeros(num_envs, dtype=np.int64)
-        self._y = np.zeros(num_envs, dtype=np.int64)
-        self._cue = np.zeros(num_envs, dtype=np.int64)
-        self._step_count = np.zeros(num_envs, dtype=np.int64)
-        # At which step the oracle was first reached; the cue shows only then. -1: not yet.
-        self._oracle_step = np.zeros(num_envs, dtype=np.int64)
+        self._mazes = _Mazes(*(np.zeros(num_envs, dtype=np.int64) for _ in _Mazes._fields))
 
-    def _begin(self, b: int, rng: np.random.Generator) -> None:
-        self._cue[b] = draw_cue(rng)
-        self._x[b] = self.layout.start_x
-        self._y[b] = 0
-        self._step_count[b] = 0
-        self._oracle_step[b] = 0 if self.layout.start_x == 0 else -1
+    def _begin(self, which: np.ndarray) -> None:
+        _begin(self._mazes, self._generators, which, self.layout.start_x)
 
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         layout = self.layout
-        self._step_count += 1
-        along = (self._y == 0) * ((actions == RIGHT).astype(np.int64) - (actions == LEFT))
-        across = (self._x == layout.junction_x) * ((actions == UP).astype(np.int64) - (actions == DOWN))
-        np.clip(self._x + along, 0, layout.junction_x, out=self._x)
-        np.clip(self._y + across, -1, 1, out=self._y)
-        first_visit = (self._x == 0) & (self._oracle_step < 0)
-        self._oracle_step[first_visit] = self._step_count[first_visit]
-
-        terminated = self._step_count == layout.episode_steps
-        steps_after_oracle = self._step_count - layout.start_x
-        late = self._x < steps_after_oracle
-        if layout.penalty == "alt":
-            late = (actions != RIGHT) & (steps_after_oracle > 0)
-        success = (self._y == 2 * self._cue - 1).astype(np.float64)
-        rewards = np.where(terminated, success, np.where(late, -1 / layout.length, 0.0))
-        return rewards, terminated, np.zeros(self.num_envs, dtype=bool)
+        rewards, terminated, truncated = self._outcome()
+        truncated[:] = False
+        alt_penalty = layout.penalty == "alt"
+        _advance(
+            self._mazes,
+            actions,
+            layout.start_x,
+            layout.length,
+            layout.episode_steps,
+            alt_penalty,
+            rewards,
+            terminated,
+        )
+        return rewards, terminated, truncated
 
     def _observe(self, which: np.ndarray, out: np.ndarray) -> None:
-        x, y = self._x[which], self._y[which]
-        at_end = x == self.layout.junction_x
-        shows_cue = (x == 0) & (self._oracle_step[which] == self._step_count[which])
-        out[which, 0] = at_end
-        out[which, 1] = np.where(at_end, y, np.where(shows_cue, 2 * self._cue[which] - 1, 0))
+        _observe(self._mazes, which, self.layout.junction_x, out)
 
     def _final_info(self) -> dict[str, np.ndarray]:
-        return {"is_success": self._y == 2 * self._cue - 1, "cue": self._cue}
+        return {"is_success": self._mazes.y == 2 * self._mazes.cue - 1, "cue": self._mazes.cue}
 
     def _state_arrays(self) -> dict[str, np.ndarray]:
-        return {
-            "x": self._x,
-            "y": self._y,
-            "cue": self._cue,
-            "step_count": self._step_count,
-            "oracle_step": self._oracle_step,
-        }
+        return self._mazes._asdict()
 
 
 class TMazePassiveVector(TMazeVector):

@@ -6,7 +6,6 @@ of its umbrella_length experiment. The batched twin is in `umbrella_chain_vector
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -45,14 +44,12 @@ def draw_start(rng: np.random.Generator) -> np.ndarray:
     return rng.integers(2, size=2 + RANDOM_BITS)
 
 
-def draw_steps(rngs: Sequence[np.random.Generator]) -> np.ndarray:
-    """What is random in a step of B environments: [B, 1 + RANDOM_BITS] int64 of 0 and 1.
+def draw_step(rng: np.random.Generator) -> np.ndarray:
+    """What is random in a step: [1 + RANDOM_BITS] int64 of 0 and 1, drawn as the bits of one number.
 
-    First the reward (0: -1, 1: +1), then the random bits. Each environment draws one number that holds them all:
-    a batch spends its time on drawing.
+    First the reward (0: -1, 1: +1), then the random bits.
     """
-    drawn = np.array([rng.integers(1 << (1 + RANDOM_BITS)) for rng in rngs], dtype=np.int64)
-    return drawn[:, None] >> np.arange(1 + RANDOM_BITS) & 1
+    return rng.integers(1 << (1 + RANDOM_BITS)) >> np.arange(1 + RANDOM_BITS) & 1
 
 
 class UmbrellaChain(gym.Env):
@@ -130,7 +127,7 @@ class UmbrellaChain(gym.Env):
         self.step_count += 1
         if self.step_count == 1:
             self.have = int(action)
-        good, *self.random_bits = draw_steps([self.np_random])[0].tolist()
+        good, *self.random_bits = draw_step(self.np_random).tolist()
         terminated = self.step_count == self.layout.length
         success = self.have == self.need
         reward = 1.0 if (success if terminated else good) else -1.0

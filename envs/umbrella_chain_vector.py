@@ -1,11 +1,67 @@
-"""The batched Umbrella Chain: the same task as `umbrella_chain.py`, step for step, on arrays."""
+"""The batched Umbrella Chain: the same task as `umbrella_chain.py`, step for step, in compiled loops."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import NamedTuple
 
-from envs.umbrella_chain import ACTION_SPACE, OBSERVATION_SPACE, RANDOM_BITS, draw_start, draw_steps, make_layout
+import numpy as np
+from numba import njit
+
+from envs.pcg64 import integers
+from envs.umbrella_chain import ACTION_SPACE, OBSERVATION_SPACE, RANDOM_BITS, make_layout
 from envs.vector_base import SameStepVectorEnv
+
+
+class _Chains(NamedTuple):
+    """The state of B chains, int64."""
+
+    need: np.ndarray  # [B]
+    have: np.ndarray  # [B]
+    random_bits: np.ndarray  # [B, RANDOM_BITS]
+    step_count: np.ndarray  # [B]
+
+
+@njit(cache=True)
+def _begin(chains: _Chains, generators: np.ndarray, which: np.ndarray) -> None:
+    """`envs.umbrella_chain.draw_start` for the environments `which` [N]."""
+    for b in which:
+        chains.need[b] = integers(generators[b], 0, 2)
+        chains.have[b] = integers(generators[b], 0, 2)
+        for bit in range(RANDOM_BITS):
+            chains.random_bits[b, bit] = integers(generators[b], 0, 2)
+        chains.step_count[b] = 0
+
+
+@njit(cache=True)
+def _advance(
+    chains: _Chains,
+    generators: np.ndarray,  # [B, 6]
+    actions: np.ndarray,  # [B]
+    length: int,
+    rewards: np.ndarray,  # [B] out
+    terminated: np.ndarray,  # [B] out
+) -> None:
+    for b in range(len(actions)):
+        chains.step_count[b] += 1
+        if chains.step_count[b] == 1:
+            chains.have[b] = actions[b]
+        drawn = integers(generators[b], 0, 1 << (1 + RANDOM_BITS))  # `envs.umbrella_chain.draw_step`
+        for bit in range(RANDOM_BITS):
+            chains.random_bits[b, bit] = drawn >> (1 + bit) & 1
+        terminated[b] = chains.step_count[b] == length
+        good = chains.have[b] == chains.need[b] if terminated[b] else drawn & 1 == 1
+        rewards[b] = 1.0 if good else -1.0
+
+
+@njit(cache=True)
+def _observe(chains: _Chains, which: np.ndarray, length: int, out: np.ndarray) -> None:
+    """The observations of the environments `which` [N] into the same rows of `out` [B, 3 + RANDOM_BITS] float32."""
+    for b in which:
+        out[b, 0] = chains.need[b]
+        out[b, 1] = chains.have[b]
+        out[b, 2] = 1 - chains.step_count[b] / length
+        for bit in range(RANDOM_BITS):
+            out[b, 3 + bit] = chains.random_bits[b, bit]
 
 
 class UmbrellaChainVector(SameStepVectorEnv):
@@ -14,39 +70,27 @@ class UmbrellaChainVector(SameStepVectorEnv):
     def __init__(self, num_envs: int = 1, length: int = 100, render_mode: str | None = None):
         self.layout = make_layout(length)
         super().__init__(num_envs, OBSERVATION_SPACE, ACTION_SPACE, render_mode)
-        self._need = np.zeros(num_envs, dtype=np.int64)
-        self._have = np.zeros(num_envs, dtype=np.int64)
-        self._random_bits = np.zeros((num_envs, RANDOM_BITS), dtype=np.int64)
-        self._step_count = np.zeros(num_envs, dtype=np.int64)
+        self._chains = _Chains(
+            need=np.zeros(num_envs, dtype=np.int64),
+            have=np.zeros(num_envs, dtype=np.int64),
+            random_bits=np.zeros((num_envs, RANDOM_BITS), dtype=np.int64),
+            step_count=np.zeros(num_envs, dtype=np.int64),
+        )
 
-    def _begin(self, b: int, rng: np.random.Generator) -> None:
-        drawn = draw_start(rng)
-        self._need[b], self._have[b] = drawn[:2]
-        self._random_bits[b] = drawn[2:]
-        self._step_count[b] = 0
+    def _begin(self, which: np.ndarray) -> None:
+        _begin(self._chains, self._generators, which)
 
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        self._step_count += 1
-        np.copyto(self._have, actions, where=self._step_count == 1)
-        drawn = draw_steps(self._rngs)  # [B, 1 + RANDOM_BITS]
-        self._random_bits[:] = drawn[:, 1:]
-        terminated = self._step_count == self.layout.length
-        good = np.where(terminated, self._have == self._need, drawn[:, 0])
-        return 2.0 * good - 1, terminated, np.zeros(self.num_envs, dtype=bool)
+        rewards, terminated, truncated = self._outcome()
+        truncated[:] = False
+        _advance(self._chains, self._generators, actions, self.layout.length, rewards, terminated)
+        return rewards, terminated, truncated
 
     def _observe(self, which: np.ndarray, out: np.ndarray) -> None:
-        out[which, 0] = self._need[which]
-        out[which, 1] = self._have[which]
-        out[which, 2] = 1 - self._step_count[which] / self.layout.length
-        out[which, 3:] = self._random_bits[which]
+        _observe(self._chains, which, self.layout.length, out)
 
     def _final_info(self) -> dict[str, np.ndarray]:
-        return {"is_success": self._have == self._need}
+        return {"is_success": self._chains.have == self._chains.need}
 
     def _state_arrays(self) -> dict[str, np.ndarray]:
-        return {
-            "need": self._need,
-            "have": self._have,
-            "random_bits": self._random_bits,
-            "step_count": self._step_count,
-        }
+        return self._chains._asdict()

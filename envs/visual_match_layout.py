@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from envs.three_phases import (
+    APPLE_FLOOR,
     APPLE_START,
+    DISTRACTOR,
+    EXPLORE,
+    REWARD,
     SQUARES,
     Episode,
     ThreePhaseLayout,
@@ -44,14 +48,18 @@ _REWARD = """
    # p #
    #####
 """
-# By `active`: the board, the wall cells that can show the colour (8 or 26) and the cells to start from.
-_EXPLORE = {
-    active: (parse_board(drawing), cells_of(drawing, "#"), cells_of(drawing, "p"))
+# By `active`: the three boards with nothing drawn, the wall cells that can show the colour (8 or 26) and the cells
+# to start from.
+EXPLORE_OF = {
+    active: (
+        np.stack([parse_board(drawing), APPLE_FLOOR, parse_board(_REWARD)]),
+        cells_of(drawing, "#"),
+        cells_of(drawing, "p"),
+    )
     for active, drawing in ((False, _PASSIVE), (True, _ACTIVE))
 }
-_REWARD_BOARD = parse_board(_REWARD)
-_REWARD_START = cells_of(_REWARD, "p")[0]
-_SQUARE_CELLS = cells_of(_REWARD, "s")  # [3, 2], from west to east
+REWARD_START = cells_of(_REWARD, "p")[0]
+SQUARE_CELLS = cells_of(_REWARD, "s")  # [3, 2], from west to east
 
 
 def make_visual_match_layout(delay: int, apple_reward: float | None) -> ThreePhaseLayout:
@@ -65,17 +73,16 @@ def make_visual_match_layout(delay: int, apple_reward: float | None) -> ThreePha
 
 def draw_visual_match(rng: np.random.Generator, layout: ThreePhaseLayout, active: bool) -> Episode:
     """Draw an episode: the colour, where it shows, the start, the order of the squares, the apples and their price."""
-    board, walls, starts = _EXPLORE[active]
+    empty_boards, walls, starts = EXPLORE_OF[active]
+    boards = empty_boards.copy()
     target = SQUARES[rng.integers(len(SQUARES))]
-    explore = board.copy()
-    explore[tuple(walls[rng.integers(len(walls))])] = target
+    boards[(EXPLORE, *walls[rng.integers(len(walls))])] = target
     start = starts[rng.integers(len(starts))]
-    reward = _REWARD_BOARD.copy()
-    reward[_SQUARE_CELLS[:, 0], _SQUARE_CELLS[:, 1]] = rng.permutation(SQUARES)
-    apples, apple_choice = draw_apples(rng, layout)
+    boards[REWARD, SQUARE_CELLS[:, 0], SQUARE_CELLS[:, 1]] = rng.permutation(SQUARES)
+    boards[DISTRACTOR], apple_choice = draw_apples(rng, layout)
     return Episode(
-        boards=np.stack([explore, apples, reward]),
-        starts=np.array([start, APPLE_START, _REWARD_START]),
+        boards=boards,
+        starts=np.array([start, APPLE_START, REWARD_START]),
         apple_choice=apple_choice,
         target=target,
     )

@@ -78,12 +78,33 @@ def test_training_speed(monkeypatch, capsys):
     assert row["length"] == 4 and row["ratio"] == pytest.approx(row["steps_per_second"] / 100, abs=0.1)
 
 
-def test_environment_speed(capsys):
-    env_speed.main(env_speed.Speed(seconds=0.02, rows=(0, 3)))
-    out = capsys.readouterr().out.splitlines()
-    assert "MemoryS13, symbolic: first reset and step" in out[0]
-    lines = [line.split(" | ") for line in out[-2:]]
-    assert [line[0] for line in lines] == ["| MemoryS13, symbolic", "| KeyToDoor, delay 1000"]
-    for line in lines:
+def test_environment_speed(capsys, monkeypatch):
+    monkeypatch.setattr(env_speed, "cold_and_warm", lambda row: [12.34, 0.56])
+    monkeypatch.setattr(env_speed, "one_core", lambda: None)  # would hold for all tests after this one
+    env_speed.main(env_speed.Speed(seconds=0.02, rows=(0, 6)))
+    lines = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
+    assert len({len(line) for line in (lines[0], *lines[2:])}) == 1
+    assert [line[0] for line in lines[2:]] == ["| MemoryS13, symbolic", "| KeyToDoor, delay 1000"]
+    for line in lines[2:]:
         speed, other = (int(cell.replace(",", "")) for cell in line[2:4])
         assert float(line[4]) == pytest.approx(speed / other, rel=0.02, abs=0.06)  # the cells are rounded
+        assert line[-2:] == ["12.3", "0.6 |"]
+    assert lines[3][5:9] == ["-"] * 4, "no peer has this task"
+
+
+def test_a_failing_peer_is_told_from_a_missing_one(tmp_path):
+    row, python = env_speed.ROWS[0], tmp_path / "python"
+    for answer, expected in (("echo 12.5", 12.5), ("echo ModuleNotFoundError >&2; exit 1", "not installed")):
+        python.write_text(f"#!/bin/sh\n{answer}\n")
+        python.chmod(0o755)
+        assert env_speed.peer("envpool", row, 1.0, str(python)) == expected
+    python.write_text("#!/bin/sh\necho broken >&2; exit 1\n")
+    with pytest.raises(RuntimeError, match="envpool failed:\nbroken"):
+        env_speed.peer("envpool", row, 1.0, str(python))
+
+
+@pytest.mark.slow
+def test_first_compile_is_short():
+    for row in (env_speed.ROWS[1], env_speed.ROWS[5], env_speed.ROWS[6]):
+        cold, warm = env_speed.cold_and_warm(row)
+        assert warm < cold < 30

@@ -7,7 +7,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from maze_play import ALL_IDS, ENDLESS_ID, GRID_IDS, MAZE_IDS, TMAZE_IDS, assert_same, sized
+from maze_play import ALL_IDS, CHAIN_IDS, ENDLESS_ID, GRID_IDS, MAZE_IDS, PHASE_IDS, TMAZE_IDS, assert_same, sized
+
+from envs.pcg64 import generator_to_words
 
 # Half the time at random, half the time towards the goal, so that episodes end in arms as well as by truncation.
 GRID_ACTION_SHARES = np.array([0.12, 0.12, 0.46, 0.1, 0.05, 0.1, 0.05])
@@ -96,3 +98,25 @@ def test_partial_reset_is_gymnasiums() -> None:
             theirs = single.reset(seed=seed, options={"reset_mask": mask})[0]
             assert_same(ours, theirs)
             assert_same(batched.step(later_actions)[0], single.step(later_actions)[0])
+
+
+DRAWS = [(env_id, sized(env_id, 2)) for env_id in ALL_IDS] + [
+    (GRID_IDS[0], {"length": 1, "distractors": 1}),
+    (GRID_IDS[1], {"length": 1, "distractors": 41}),
+    (GRID_IDS[2], {"length": 1, "observation": "pixels", "noise": 0.5}),
+    (CHAIN_IDS[0], {"length": 1, "bits": 7}),
+    (PHASE_IDS[0], {"preset": "ni2023", "delay": 0}),
+    (PHASE_IDS[1], {"apple_reward": 2, "delay": 3}),
+]
+
+
+@pytest.mark.parametrize("env_id, options", DRAWS)
+def test_many_episodes_are_drawn_alike(env_id: str, options: dict[str, Any]) -> None:
+    """Three episodes of each of many seeds: the same beginnings, and generators in the same state after each."""
+    seeds = list(range(100))
+    batched, single = gym.make_vec(env_id, num_envs=len(seeds), **options), gym.make(env_id, **options)
+    drawn = [(batched.reset(seed=seeds if n == 0 else None)[0], batched.get_state()["generator"]) for n in range(3)]
+    for seed in seeds:
+        for n, (observations, generators) in enumerate(drawn):
+            assert_same(observations[seed], single.reset(seed=seed if n == 0 else None)[0])
+            assert_same(generators[seed], generator_to_words(single.unwrapped.np_random))

@@ -10,7 +10,8 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from maze_play import ALL_IDS, GRID_IDS, assert_same, sized
 
-from envs.vector_base import generator_from_words, generator_to_words
+import envs
+from envs.adapt import make_vector
 
 
 def roll(env: gym.vector.VectorEnv, steps: int, seed: int) -> list[tuple]:
@@ -109,6 +110,39 @@ def test_observations_are_fresh(env_id: str) -> None:
             assert_same(one, other)
 
 
+@pytest.mark.parametrize("env_id", ALL_IDS)
+def test_reused_arrays(env_id: str) -> None:
+    """With `copy = False` the arrays are overwritten and say the same; what infos hold is never overwritten."""
+    owner, lender = (gym.make_vec(env_id, num_envs=4, **sized(env_id, 2)) for _ in range(2))
+    lender.copy = False
+    buffer, _ = lender.reset(seed=0)
+    np.testing.assert_array_equal(buffer, owner.reset(seed=0)[0])
+    rng = np.random.default_rng(0)
+    infos = []
+    for _ in range(70):
+        actions = rng.integers(owner.single_action_space.n, size=4)
+        fresh, lent = owner.step(actions), lender.step(actions)
+        assert lent[0] is buffer
+        for one, other in zip(fresh, lent, strict=True):
+            assert_same(one, other)
+        infos.append((fresh[4], lent[4]))
+    assert any(info for info, _ in infos)
+    for fresh_infos, lent_infos in infos:
+        assert_same(fresh_infos, lent_infos)
+    assert lender.reset()[0] is buffer and lender.set_state(lender.get_state()) is buffer
+
+
+@pytest.mark.parametrize("observation", ["symbolic", "pixels"])
+def test_minigrid_reuses_all_that_it_returns(observation: str) -> None:
+    env = envs.make_vec("MiniGrid-Empty-5x5-v0", 2, observation)
+    env.reset(seed=0)
+    kept = env.step([2, 2])
+    assert all(one is not other for one, other in zip(env.step([2, 2])[:4], kept[:4], strict=True))
+    env.copy = False
+    lent = env.step([2, 2])
+    assert all(one is other for one, other in zip(env.step([2, 2])[:4], lent[:4], strict=True))
+
+
 @pytest.mark.parametrize(
     "env_id, options",
     [(env_id, sized(env_id, 3)) for env_id in ALL_IDS]
@@ -146,19 +180,6 @@ def test_snapshot_of_another_environment_is_refused() -> None:
             other.set_state(state)
 
 
-def test_generator_words() -> None:
-    rng = np.random.default_rng(5)
-    rng.integers(2, dtype=np.uint32)  # leaves half a word buffered
-    twin = generator_from_words(generator_to_words(rng))
-    assert (
-        rng.integers(2**31, size=20, dtype=np.uint32).tolist()
-        == twin.integers(2**31, size=20, dtype=np.uint32).tolist()
-    )
-    assert rng.permutation(42).tolist() == twin.permutation(42).tolist()
-    with pytest.raises(ValueError, match="Only PCG64"):
-        generator_to_words(np.random.Generator(np.random.MT19937(0)))
-
-
 def test_bad_calls_are_refused() -> None:
     env = gym.make_vec("Reinstate/GridTMazePassive-v0", num_envs=2, length=3)
     with pytest.raises(ValueError, match=r"reset\(\) before the first step"):
@@ -166,14 +187,45 @@ def test_bad_calls_are_refused() -> None:
     with pytest.raises(ValueError, match="before resetting some"):
         env.reset(options={"reset_mask": np.array([True, False])})
     env.reset(seed=0)
-    for actions in ([0], [[0, 0]], [0, 0, 0]):
-        with pytest.raises(ValueError, match=r"pass \(2,\)"):
-            env.step(actions)
-    for actions in ([0, 7], [-1, 0]):
-        with pytest.raises(ValueError, match=r"0\.\.6"):
-            env.step(actions)
     for mask in (np.array([True]), np.array([1, 0])):
         with pytest.raises(ValueError, match="reset_mask must be bool"):
             env.reset(options={"reset_mask": mask})
     with pytest.raises(ValueError, match="num_envs=0"):
         gym.make_vec("Reinstate/TMazePassive-v0", num_envs=0)
+
+
+BAD_ACTIONS = [
+    ([0], r"shape \(1,\): pass \(2,\)"),
+    ([[0, 0]], r"shape \(1, 2\): pass \(2,\)"),
+    (3, r"shape \(\): pass \(2,\)"),
+    ([1.0, 0.7], "type float64: pass integers"),
+    (np.array([1.0, 2.0], dtype=np.float32), "type float32: pass integers"),
+    ([True, False], "type bool: pass integers"),
+    ([None, 0], "type object: pass integers"),
+    (["1", "2"], "type <U1: pass integers"),
+    ([0, 2**70], "type object: pass integers"),
+    ([0, 7], r"action 7 for environment 1: all must lie in 0\.\.6"),
+    ([-1, 0], r"action -1 for environment 0: all must lie in 0\.\.6"),
+    (np.array([0, 2**64 - 3], dtype=np.uint64), "action 18446744073709551613 for environment 1"),
+]
+
+
+@pytest.mark.parametrize("actions, sentence", BAD_ACTIONS)
+@pytest.mark.parametrize("env_id", ["Reinstate/GridTMazePassive-v0", "MiniGrid-Empty-5x5-v0"])
+def test_bad_actions_change_nothing(env_id: str, actions: Any, sentence: str) -> None:
+    env = make_vector(env_id, 2)
+    env.reset(seed=0)
+    env.step([2, 2])
+    before = env.get_state()
+    with pytest.raises(ValueError, match=sentence):
+        env.step(actions)
+    assert_same(env.get_state(), before)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.uint64])
+def test_any_integers_are_actions(dtype: type) -> None:
+    env, other = (make_vector("MiniGrid-Empty-5x5-v0", 2) for _ in range(2))
+    env.reset(seed=0), other.reset(seed=0)
+    frozen = np.array([[2, 5], [1, 5]], dtype=dtype)[:, 0]  # not contiguous, and read-only as JAX's are
+    frozen.flags.writeable = False
+    assert_same(env.step(frozen)[0], other.step([2, 1])[0])

@@ -18,9 +18,10 @@ from minigrid_play import clever_action, random_action
 import envs
 from envs.adapt import is_batched, make_single, make_vector
 from envs.grid_engine import BOX, EMPTY
+from envs.grid_pixels import TILE
 from envs.minigrid_rules import TASKS
-from envs.minigrid_vector import MiniGridVector, has_rules, minigrid_class
-from envs.vector_base import generator_to_words
+from envs.minigrid_vector import MAX_VIEW, MiniGridVector, has_rules, minigrid_class
+from envs.pcg64 import generator_to_words
 
 MINIGRID_IDS = sorted(
     env_id for env_id, spec in gym.registry.items() if env_id.startswith("MiniGrid-") and "WFC" not in env_id
@@ -52,55 +53,73 @@ def assert_same_worlds(batch: MiniGridVector, singles: list[MiniGridEnv], which:
         np.testing.assert_array_equal(cells, singles[b].grid.encode())
 
 
-def play(env_id: str, num_envs: int, steps: int, clever: bool, **options) -> tuple[int, int]:
-    """Play batch and singles side by side; the number of ended and of successful episodes."""
-    batch = envs.make_vec(env_id, num_envs, **options)
+def play(
+    env_id: str, num_envs: int, steps: int, clever: bool, observation: str = "symbolic", resets: int = 10**6, **options
+) -> tuple[np.ndarray, int]:
+    """Play batch and singles side by side, for so many steps or until each has ended `resets` episodes.
+
+    Returns:
+        Ended episodes [B], and how many of all were won.
+    """
+    batch = envs.make_vec(env_id, num_envs, observation, **options)
     singles = singles_of(env_id, num_envs, **options)
+
+    def image(b: int, view: dict) -> np.ndarray:
+        return view["image"] if observation == "symbolic" else singles[b].get_frame(tile_size=TILE, agent_pov=True)
+
     rng = np.random.default_rng(num_envs)
     seeds = [1000 + 17 * b for b in range(num_envs)]
     observations, infos = batch.reset(seed=seeds)
     assert infos == {}
     for b, single in enumerate(singles):
-        np.testing.assert_array_equal(observations[b], single.reset(seed=seeds[b])[0]["image"])
+        np.testing.assert_array_equal(observations[b], image(b, single.reset(seed=seeds[b])[0]))
     assert_same_worlds(batch, singles, list(range(num_envs)))
-    ended = won = 0
+    ended, won = np.zeros(num_envs, dtype=int), 0
     for _ in range(steps):
         actions = [clever_action(s, b % 4 == 3, rng) if clever else random_action(rng) for b, s in enumerate(singles)]
         observations, rewards, terminated, truncated, infos = batch.step(actions)
         done = terminated | truncated
+        ended += done
         assert bool(infos) == done.any()
         for b, single in enumerate(singles):
             view, reward, *flags, _ = single.step(actions[b])
             assert (rewards[b], terminated[b], truncated[b]) == (reward, *flags)
             if done[b]:
-                np.testing.assert_array_equal(infos["final_obs"][b], view["image"])
+                np.testing.assert_array_equal(infos["final_obs"][b], image(b, view))
                 assert infos["final_info"]["is_success"][b] == (reward > 0)
-                ended, won = ended + 1, won + int(reward > 0)
+                won += int(reward > 0)
                 view, _ = single.reset()
-            np.testing.assert_array_equal(observations[b], view["image"])
+            np.testing.assert_array_equal(observations[b], image(b, view))
         assert_same_worlds(batch, singles, np.flatnonzero(done).tolist())
+        if (ended >= resets).all():
+            break
     assert_same_worlds(batch, singles, list(range(num_envs)))
     return ended, won
-
-
-def is_large(env_id: str) -> bool:
-    single = singles_of(env_id, 1)[0]
-    return single.width * single.height > 150
 
 
 @pytest.mark.parametrize("env_id", SUPPORTED_IDS)
 def test_random_play(env_id: str) -> None:
     """Three truncations of every environment at least; many of them are terminated as well."""
-    num_envs = 5 if is_large(env_id) else 20
-    ended, _ = play(env_id, num_envs, 50, clever=False, max_steps=16)
-    assert ended >= 3 * num_envs
+    ended, _ = play(env_id, 20, 50, clever=False, max_steps=16)
+    assert (ended >= 3).all()
 
 
 @pytest.mark.parametrize("env_id", SUPPORTED_IDS)
 def test_clever_play(env_id: str) -> None:
     """Episodes of full length, some of which are won."""
-    _, won = play(env_id, 4, 200 if is_large(env_id) else 120, clever=True)
+    single = singles_of(env_id, 1)[0]
+    _, won = play(env_id, 4, 200 if single.width * single.height > 150 else 120, clever=True)
     assert won > 0 or any(name in env_id for name in NEVER_WON)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("clever, observation", [(True, "symbolic"), (True, "pixels"), (False, "pixels")])
+@pytest.mark.parametrize("env_id", SUPPORTED_IDS)
+def test_twenty_seeds(env_id: str, clever: bool, observation: str) -> None:
+    """What the two tests above leave out: towards the goal from 20 seeds through 3 resets each, and all in pixels."""
+    max_steps = 100 if clever else 16
+    ended, _ = play(env_id, 20, 3 * max_steps, clever, observation, resets=3, max_steps=max_steps)
+    assert (ended >= 3).all()
 
 
 def test_what_is_supported() -> None:
@@ -126,13 +145,23 @@ def test_memory_draws_what_minigrid_draws(env_id: str) -> None:
         assert tuple(batch.get_state()["task_numbers"][0]) == (*single.success_pos, *single.failure_pos)
 
 
-@pytest.mark.parametrize("env_id", ["MiniGrid-DoorKey-5x5-v0", "MiniGrid-GoToObject-6x6-N2-v0"])
-def test_pixels(env_id: str) -> None:
-    batch = make_vector(env_id, 3, {"observation": "pixels", "max_steps": 20})
+PIXEL_CASES = [
+    ("MiniGrid-DoorKey-5x5-v0", {}),
+    ("MiniGrid-GoToObject-6x6-N2-v0", {}),
+    ("MiniGrid-MemoryS7-v0", {"agent_view_size": 3}),
+    ("MiniGrid-Fetch-5x5-N2-v0", {"agent_view_size": 9}),
+    ("MiniGrid-MultiRoom-N2-S4-v0", {"agent_view_size": 5, "see_through_walls": True}),
+]
+
+
+@pytest.mark.parametrize("env_id, options", PIXEL_CASES)
+def test_pixels(env_id: str, options: dict) -> None:
+    options = {**options, "max_steps": 20}
+    batch = make_vector(env_id, 3, {"observation": "pixels", **options})
     assert isinstance(batch, MiniGridVector)
-    alone = make_single(env_id, {"observation": "pixels", "max_steps": 20})
+    alone = make_single(env_id, {"observation": "pixels", **options})
     assert batch.single_observation_space == alone.observation_space
-    singles = [RGBImgPartialObsWrapper(gym.make(env_id, max_steps=20), tile_size=8) for _ in range(3)]
+    singles = [RGBImgPartialObsWrapper(gym.make(env_id, **options), tile_size=8) for _ in range(3)]
     observations, _ = batch.reset(seed=5)
     np.testing.assert_array_equal(observations[0], alone.reset(seed=5)[0])
     for b, single in enumerate(singles):
@@ -147,6 +176,15 @@ def test_pixels(env_id: str) -> None:
                 np.testing.assert_array_equal(infos["final_obs"][b], view)
                 view = single.reset()[0]["image"]
             np.testing.assert_array_equal(observations[b], view)
+
+
+@pytest.mark.parametrize("view", range(3, MAX_VIEW + 1, 2))
+def test_views_of_every_size(view: int) -> None:
+    """In worlds smaller and larger than the view, with doors, keys and boxes, behind walls and through them."""
+    for name in ("MemoryS13Random", "KeyCorridorS3R3", "ObstructedMaze-1Dlh", "FourRooms", "Empty-5x5"):
+        play(f"MiniGrid-{name}-v0", 4, 40, clever=True, max_steps=30, agent_view_size=view)
+    for name in ("DoorKey-8x8", "FourRooms", "MultiRoom-N2-S4", "RedBlueDoors-6x6"):
+        play(f"MiniGrid-{name}-v0", 4, 40, clever=True, max_steps=30, agent_view_size=view, see_through_walls=True)
 
 
 def test_the_form_is_that_of_the_slow_way() -> None:
@@ -192,7 +230,7 @@ def test_snapshot_in_mid_episode(env_id: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "env_id, options", [("MiniGrid-Dynamic-Obstacles-8x8-v0", {}), ("MiniGrid-Empty-5x5-v0", {"agent_view_size": 5})]
+    "env_id, options", [("MiniGrid-Dynamic-Obstacles-8x8-v0", {}), ("MiniGrid-Empty-5x5-v0", {"agent_view_size": 17})]
 )
 def test_others_run_slowly_with_one_warning(env_id: str, options: dict) -> None:
     with pytest.warns(UserWarning) as caught:
@@ -225,6 +263,13 @@ def test_wrong_calls_are_named() -> None:
             make("MiniGrid-MemoryS7", 2)
         with pytest.raises(ValueError, match="Did you mean 'max_steps'"):
             make("MiniGrid-MemoryS7-v0", 2, max_step=3)
+        for view in (1, 0, "7", 7.0):
+            with pytest.raises(ValueError, match=f"agent_view_size={view!r} .* pass an integer of at least 3"):
+                make("MiniGrid-MemoryS7-v0", 2, agent_view_size=view)
+        with pytest.raises(ValueError, match="agent_view_size=6 is not possible: pass an odd integer"):
+            make("MiniGrid-MemoryS7-v0", 2, agent_view_size=6)
+        with pytest.raises(ValueError, match="MiniGrid-MemoryS7-v0 sets see_through_walls by itself: leave it out"):
+            make("MiniGrid-MemoryS7-v0", 2, see_through_walls=True)
     with pytest.raises(AttributeError, match="no attribute 'make_vek'"):
         _ = envs.make_vek
 

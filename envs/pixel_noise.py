@@ -1,0 +1,80 @@
+"""Distractor pixels: a share of the pixels of an image takes random colours, others in every step.
+
+An episode draws one seed, and the noise of a pixel is a hash of seed, step and place: an observation remains a function
+of the state, however often it is made, and a snapshot shows again what was seen. The single and the batched
+environments call the same function.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from envs.checks import is_finite_number
+from envs.pcg64 import integers
+
+_SEEDS = (1 << 63) - 1
+
+# SplitMix64 (Steele, Lea & Flood 2014): a counter in steps of the first number, mixed by the other two.
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1, _MIX_2 = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+_8, _16, _27, _30, _31, _32 = (np.uint64(shift) for shift in (8, 16, 27, 30, 31, 32))
+
+
+def check_noise(noise: float, observation: str) -> float:
+    """The share of noisy pixels as a float.
+
+    Raises:
+        ValueError: it is no share, or not zero where there are no pixels.
+    """
+    if not is_finite_number(noise) or not 0 <= noise <= 1:
+        raise ValueError(f"noise={noise!r} is not a share of the pixels: pass a number from 0 to 1.")
+    if noise > 0 and observation != "pixels":
+        raise ValueError(f"noise={noise!r} needs pixels: pass observation='pixels' as well, or leave noise at 0.")
+    return float(noise)
+
+
+def draw_noise_seed(rng: np.random.Generator) -> int:
+    """What an episode draws for its noise."""
+    return int(rng.integers(_SEEDS))
+
+
+@njit(cache=True)
+def draw_noise_seeds(generators: np.ndarray, which: np.ndarray, seeds: np.ndarray) -> None:
+    """`draw_noise_seed` for the environments `which` [N] from their `generators` [B, 6], into `seeds` [B]."""
+    for b in which:
+        seeds[b] = integers(generators[b], 0, _SEEDS)
+
+
+@njit(cache=True)
+def _mix(number: np.uint64) -> np.uint64:
+    number = (number ^ number >> _30) * _MIX_1
+    number = (number ^ number >> _27) * _MIX_2
+    return number ^ number >> _31
+
+
+@njit(cache=True)
+def add_noise(image: np.ndarray, seed: int, step: int, noise: float) -> None:
+    """Give each pixel of `image` [H, W, 3] uint8 a random colour with the probability `noise`."""
+    threshold = np.uint64(noise * 4294967296.0)  # of 2**32
+    start = _mix(np.uint64(seed) + np.uint64(step) * _STEP)
+    pixels = image.reshape(-1, 3)
+    # One loop would do, in four times the time: this one is done by vector instructions, the next has no branch to
+    # guess, and the last visits noisy pixels alone.
+    bits = np.empty(len(pixels), dtype=np.uint64)
+    for i in range(len(pixels)):
+        bits[i] = _mix(start + np.uint64(i + 1) * _STEP)
+    noisy = np.empty(len(pixels), dtype=np.int64)
+    count = 0
+    for i in range(len(pixels)):
+        noisy[count] = i
+        count += bits[i] >> _32 < threshold
+    for i in noisy[:count]:
+        pixels[i, 0], pixels[i, 1], pixels[i, 2] = np.uint8(bits[i]), np.uint8(bits[i] >> _8), np.uint8(bits[i] >> _16)
+
+
+@njit(cache=True)
+def add_noise_to_all(images: np.ndarray, which: np.ndarray, seeds: np.ndarray, steps: np.ndarray, noise: float) -> None:
+    """`add_noise` to the images [B, H, W, 3] of the environments `which` [N], whose seeds and steps are [B]."""
+    for b in which:
+        add_noise(images[b], seeds[b], steps[b], noise)
