@@ -108,7 +108,8 @@ class ImageEncoder(nn.Module):
         hidden = torch.relu(BytesLinear.apply(patches, self.patch.weight, self.patch.bias))
         features = torch.relu(self.features(hidden))  # [U, PATCH_FEATURES]
         # As an embedding: its backward sums over equal patches far faster than that of an index.
-        return self.mlp(torch.nn.functional.embedding(which, features).view(len(observation), -1))
+        which = which.view(len(observation), self.grid.count)
+        return self.mlp(torch.nn.functional.embedding(which, features).flatten(1))
 
 
 class VectorEncoder(nn.Module):

@@ -104,7 +104,7 @@ class ImageCoder(nn.Module):
     def encode(self, frames: Tensor) -> Tensor:
         patches, which = distinct_rows(self.net.grid.cut(frames))
         bits = [self.net.encoder(part.float() / 255.0 - 0.5) >= 0 for part in patches.split(CHUNK)]
-        return pack_bits(torch.cat(bits)[which].view(len(frames), -1))
+        return pack_bits(torch.cat(bits)[which.view(len(frames), self.net.grid.count)].flatten(1))
 
     def decode(self, codes: Tensor) -> Tensor:
         numbers = self._numbers(codes)
@@ -120,7 +120,7 @@ class ImageCoder(nn.Module):
             patch_distance(patches[part[:, 0]], self._patches(part[:, 1])) <= self.net.tolerance
             for part in pairs.split(CHUNK)
         ]
-        return torch.cat(right)[pair].view(len(frames), -1).float().mean(dim=1)
+        return torch.cat(right)[pair.view(len(frames), self.net.grid.count)].float().mean(dim=1)
 
     def _numbers(self, codes: Tensor) -> Tensor:
         """The code of each patch [n * P] int64."""
