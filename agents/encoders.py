@@ -99,9 +99,8 @@ class ImageEncoder(nn.Module):
         orthogonal(self)
 
     def start_small(self, factor: float) -> None:
-        """Shrinks the patches' features to this share of their size."""
-        with torch.no_grad():
-            self.features.weight *= factor
+        """Draws the weights of the patches' features anew, this share of their usual size."""
+        nn.init.orthogonal_(self.features.weight, factor * 2**0.5)
 
     def forward(self, observation: Tensor) -> Tensor:
         patches, which = distinct_rows(self.grid.cut(observation))

@@ -19,7 +19,7 @@ from torch import Tensor
 from agents.chunk import Inputs
 from envs.grid_engine import BALL, GREEN, KEY
 from envs.seeds import spawn_seeds
-from experiment.build import build_agent, build_envs, observation_spec
+from experiment.build import build_agent, build_envs
 from experiment.options import RunOptions
 from memory.options import MemoryOptions
 
@@ -37,7 +37,10 @@ class Probes:
 
 
 def first_views(options: RunOptions, episodes: int) -> tuple[Tensor, Tensor]:
-    """The first observations of fresh episodes [n, 7, 7, 3], and their cues [n]: 0 a green key, 1 a green ball."""
+    """The first observations of fresh episodes [n, 7, 7, 3], and their cues [n]: 0 a green key, 1 a green ball.
+
+    They are symbolic; `first_images` has the pixels of the same episodes.
+    """
     envs = build_envs(options, episodes)
     observation = torch.tensor(envs.reset(seed=spawn_seeds(options.seed, episodes, "evaluation"))[0])
     envs.close()
@@ -45,6 +48,14 @@ def first_views(options: RunOptions, episodes: int) -> tuple[Tensor, Tensor]:
     key, ball = (((observation[..., 0] == kind) & green).flatten(1).any(1) for kind in (KEY, BALL))
     assert (key ^ ball).all(), "the cue is not in the first view"
     return observation, ball.long()
+
+
+def first_images(options: RunOptions, episodes: int) -> Tensor:
+    """The first observations [n, 56, 56, 3] of the episodes of `first_views`, as pixels."""
+    envs = build_envs(options.with_env_kwargs(("observation=pixels",)), episodes)
+    observation = torch.tensor(envs.reset(seed=spawn_seeds(options.seed, episodes, "evaluation"))[0])
+    envs.close()
+    return observation
 
 
 def stored(agent: Any, observation: Tensor) -> Tensor:
@@ -84,7 +95,6 @@ def probe(agent: Any, options: RunOptions, episodes: int = 8000) -> float:
 def untrained(options: RunOptions) -> Any:
     """The agent that a run of these options starts with."""
     envs = build_envs(options, 1)
-    assert observation_spec(envs.single_observation_space).kind == "grid"
     return build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
 
 
