@@ -59,6 +59,7 @@ def train(options: RunOptions, command: list[str]) -> int:
             metrics.note(update(agent, chunk, learner, options.learning, progress, bonus))
             if options.agent == "memory":
                 metrics.note(update_codec(agent, chunk, learner.generator))
+                metrics.note(agent.codec.figures())
                 metrics.note({"memory/writes_per_step": float(chunk.novel.float().mean())})
                 metrics.note(describe(collector.agent_state.memory, collector.agent_state.attention))
             metrics.note_episodes(chunk.episodes)

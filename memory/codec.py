@@ -13,7 +13,7 @@ from torch import Tensor
 
 from memory.autoencoders import Autoencoder, Coder
 from memory.frame_ring import FrameRing
-from memory.image_codec import ImageAutoencoder
+from memory.image_codec import ImageAutoencoder, ImageCoder
 from memory.tile_codec import TileAutoencoder
 from memory.vector_codec import VectorAutoencoder
 
@@ -73,7 +73,8 @@ class Codec:
         loss = torch.zeros(())
         rows = self.autoencoder.training_set(self.ring.frames[: self.ring.size])
         for _ in range(updates):
-            loss = self.autoencoder.loss(rows[torch.randint(len(rows), (BATCH,), generator=generator)])
+            index = torch.randint(len(rows), (BATCH,), generator=generator).to(rows.device)
+            loss = self.autoencoder.loss(rows.index_select(0, index))
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()
@@ -84,6 +85,13 @@ class Codec:
             self.coders[self.version] = trained
             self.coders.pop(self.version - VERSIONS, None)
         return float(loss.detach())
+
+    def figures(self) -> dict[str, float]:
+        """For the log: the version that writes, frames in the ring, and the tolerance that was found for images."""
+        figures = {"codec/version": float(self.version), "codec/ring_frames": float(self.ring.size)}
+        if isinstance(self.current, ImageCoder):
+            figures["codec/tolerance"] = float(self.current.net.tolerance)
+        return figures
 
     @staticmethod
     def _score(coder: Coder, frames: Tensor) -> float:

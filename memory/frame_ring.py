@@ -50,7 +50,7 @@ class FrameRing:
         first = torch.empty_like(unique).scatter_(0, inverse.flip(0), order)  # last write wins: the first row
         first = first[~torch.isin(unique, self.hashes[: self.size])].sort().values[:capacity]
         place = (self.next + torch.arange(len(first), device=first.device)) % capacity
-        self.frames[place] = frames[first]
+        self.frames.index_copy_(0, place, frames.index_select(0, first))
         self.hashes[place] = hashes[first]
         self.next = int((self.next + len(first)) % capacity)
         self.size = min(self.size + len(first), capacity)
@@ -59,4 +59,4 @@ class FrameRing:
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """`count` frames drawn uniformly, with replacement."""
         index = torch.randint(self.size, (count,), generator=generator)
-        return self.frames[index.to(self.frames.device)]
+        return self.frames.index_select(0, index.to(self.frames.device))

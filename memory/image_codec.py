@@ -109,7 +109,7 @@ class ImageCoder(nn.Module):
     def decode(self, codes: Tensor) -> Tensor:
         numbers = self._numbers(codes)
         distinct_numbers, which = distinct(numbers, numbers)
-        return self.net.grid.join(self._patches(distinct_numbers)[which])
+        return self.net.grid.join(self._patches(distinct_numbers).index_select(0, which))
 
     def fidelity(self, frames: Tensor, codes: Tensor) -> Tensor:
         patches, which = distinct_rows(self.net.grid.cut(frames))
@@ -117,7 +117,7 @@ class ImageCoder(nn.Module):
         pairs = torch.stack([which, numbers], dim=1)
         pairs, pair = distinct(pairs, which << self.net.bits_per_patch | numbers)
         right = [
-            patch_distance(patches[part[:, 0]], self._patches(part[:, 1])) <= self.net.tolerance
+            patch_distance(patches.index_select(0, part[:, 0]), self._patches(part[:, 1])) <= self.net.tolerance
             for part in pairs.split(CHUNK)
         ]
         return torch.cat(right)[pair.view(len(frames), self.net.grid.count)].float().mean(dim=1)

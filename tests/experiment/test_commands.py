@@ -114,7 +114,8 @@ def test_tensorboard_tags(tmp_path):
         "train/entropy train/approx_kl train/clip_fraction train/explained_variance train/learning_rate "
         "train/grad_norm eval/mean_reward eval/success_rate eval/mean_ep_length eval_sampled/success_rate "
         "memory/slots_used memory/writes_per_step memory/read_entropy memory/read_age memory/bytes_per_step "
-        "codec/fidelity recalculation/codes recalculation/share recalculation/drift recalculation/gradient "
+        "codec/fidelity codec/version codec/ring_frames "
+        "recalculation/codes recalculation/share recalculation/drift recalculation/gradient "
         "recalculation/cosine"
     ).split():
         assert tag in tags

@@ -168,3 +168,10 @@ def test_codes_that_do_not_fit_are_a_clear_error():
         build_autoencoder("image", (5, 5, 3), (), 24)
     with pytest.raises(ValueError, match="--code-bits from 49 to 1568"):
         build_autoencoder("image", (56, 56, 3), (), 33 * 49)
+
+
+def test_the_log_tells_the_tolerance_of_the_version_that_writes():
+    codec = trained(scenes(50, 0), 294, updates=20)
+    figures = codec.figures()
+    assert figures["codec/tolerance"] == float(codec.current.net.tolerance) and figures["codec/ring_frames"] == 50
+    assert figures["codec/version"] == codec.version
