@@ -1,4 +1,4 @@
-"""Observation encoders for symbolic grids and for vectors.
+"""Observation encoders for symbolic grids, for images and for vectors.
 
 An `ObservationSpec` says what an observation is, as plain values, so that a configuration can rebuild the network.
 """
@@ -11,22 +11,24 @@ import torch
 from torch import Tensor, nn
 
 from memory.autoencoders import orthogonal
-from memory.frame_ring import hash_rows
+from memory.patches import PatchGrid, distinct_rows
 
 GRID_CATEGORIES = (11, 6, 4)  # MiniGrid's object types, colours, states (a door's 3, or an agent's 4 directions)
 HIDDEN = 64
+PATCH_FEATURES = 16
+CHUNK = 256 * 49  # patches turned into floats at a time: 256 images
 
 
 @dataclass(frozen=True)
 class ObservationSpec:
-    """`grid`: [H, W, 3] uint8 symbolic tiles. `vector`: [width] float32."""
+    """`grid`: [H, W, 3] uint8 symbolic tiles. `image`: [H, W, 3] uint8 RGB. `vector`: [width] float32."""
 
     kind: str
     shape: tuple[int, ...]
 
     @property
     def dtype(self) -> torch.dtype:
-        return torch.uint8 if self.kind == "grid" else torch.float32
+        return torch.float32 if self.kind == "vector" else torch.uint8
 
     def zero(self) -> Tensor:
         return torch.zeros(self.shape, dtype=self.dtype)
@@ -56,6 +58,59 @@ class TileEncoder(nn.Module):
         return self.mlp(tiles.flatten(1))
 
 
+class BytesLinear(torch.autograd.Function):
+    """x W^T + b for bytes x [m, F] in units of 255, less a half. Keeps the bytes for backward, never their floats."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # [m, F] uint8, [O, F], [O] -> [m, O]
+        ctx.save_for_backward(x, weight)
+        return torch.cat([torch.addmm(bias, scaled(part), weight.T) for part in x.split(CHUNK)])
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[None, Tensor, Tensor]:
+        x, weight = ctx.saved_tensors
+        to_weight = torch.zeros_like(weight)
+        for part, g in zip(x.split(CHUNK), gradient.split(CHUNK), strict=True):
+            to_weight.addmm_(g.T, scaled(part))
+        return None, to_weight, gradient.sum(dim=0)
+
+
+def scaled(x: Tensor) -> Tensor:
+    """Bytes as floats between -1/2 and 1/2."""
+    return x.float() / 255.0 - 0.5
+
+
+class ImageEncoder(nn.Module):
+    """Image [n, H, W, channels] uint8 -> [n, width]: a small network for each patch, then an MLP.
+
+    A convolution whose stride is its size, and one of size 1. They run once for each distinct patch, of which grid
+    worlds have some twenty. Without the hidden layer the cue of a crowded room takes two to ten times as many
+    scenes (docs/lab-notes.md, "Images").
+    """
+
+    def __init__(self, shape: tuple[int, ...], width: int) -> None:
+        super().__init__()
+        self.grid = PatchGrid.of(shape)
+        self.patch = nn.Linear(self.grid.size, HIDDEN)
+        self.features = nn.Linear(HIDDEN, PATCH_FEATURES)
+        self.mlp = nn.Sequential(
+            nn.Linear(self.grid.count * PATCH_FEATURES, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, width)
+        )
+        orthogonal(self)
+
+    def start_small(self, factor: float) -> None:
+        """Draws the weights of the patches' features anew, this share of their usual size."""
+        nn.init.orthogonal_(self.features.weight, factor * 2**0.5)
+
+    def forward(self, observation: Tensor) -> Tensor:
+        patches, which = distinct_rows(self.grid.cut(observation))
+        hidden = torch.relu(BytesLinear.apply(patches, self.patch.weight, self.patch.bias))
+        features = torch.relu(self.features(hidden))  # [U, PATCH_FEATURES]
+        # As an embedding: its backward sums over equal patches far faster than that of an index.
+        which = which.view(len(observation), self.grid.count)
+        return self.mlp(torch.nn.functional.embedding(which, features).flatten(1))
+
+
 class VectorEncoder(nn.Module):
     """Vector [n, in] float32 -> [n, width]."""
 
@@ -70,15 +125,13 @@ class VectorEncoder(nn.Module):
 
 def build_encoder(spec: ObservationSpec, width: int) -> nn.Module:
     """The encoder for `spec`, with an output of `width`, linear at the end."""
-    return {"grid": TileEncoder, "vector": VectorEncoder}[spec.kind](spec.shape, width)
+    return {"grid": TileEncoder, "image": ImageEncoder, "vector": VectorEncoder}[spec.kind](spec.shape, width)
 
 
 def encode_distinct(encoder: nn.Module, observation: Tensor) -> Tensor:
     """encoder(observation) [n, width], with one forward pass for each distinct observation: a corridor's are many."""
-    unique, inverse = torch.unique(hash_rows(observation), return_inverse=True)
-    index = torch.arange(len(observation), device=observation.device)
-    representative = torch.empty_like(unique).scatter_(0, inverse, index)  # any row that looks so will do
-    return encoder(observation[representative]).index_select(0, inverse)
+    frames, which = distinct_rows(observation)
+    return encoder(frames).index_select(0, which)
 
 
 class StateEncoder(nn.Module):

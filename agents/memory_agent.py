@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from agents.chunk import Chunk, Decision, Inputs
-from agents.encoders import ObservationSpec, StateEncoder, TileEncoder, build_encoder, encode_distinct
+from agents.encoders import ImageEncoder, ObservationSpec, StateEncoder, TileEncoder, build_encoder, encode_distinct
 from agents.heads import ActorCriticHeads, choose
 from agents.replay import Replay, pick
-from memory.autoencoders import TileAutoencoder, VectorAutoencoder
-from memory.codec import Codec
+from memory.codec import Codec, build_autoencoder
 from memory.frame_ring import FrameRing, hash_rows
 from memory.options import MemoryOptions
 from memory.read import MemoryRead, places_in_use
@@ -32,10 +31,7 @@ TILE_STD = 0.01
 
 def build_codec(spec: ObservationSpec, categories: tuple[int, ...], options: MemoryOptions) -> Codec:
     """The codec for observations of `spec`."""
-    if spec.kind == "grid":
-        net: TileAutoencoder | VectorAutoencoder = TileAutoencoder(spec.shape, categories, options.code_bits)
-    else:
-        net = VectorAutoencoder(spec.shape, options.code_bits)
+    net = build_autoencoder(spec.kind, spec.shape, categories, options.code_bits)
     return Codec(net, FrameRing(options.codec_ring, spec.zero()))
 
 
@@ -67,7 +63,7 @@ class MemoryAgent(nn.Module):
         self.spec, self.actions, self.options, self.codec = spec, actions, options, codec
         # f, parameters theta. Normalised: else embeddings grow, the attention saturates and no gradient crosses it.
         encoder = build_encoder(spec, options.embedding_width)
-        if isinstance(encoder, TileEncoder):
+        if isinstance(encoder, TileEncoder | ImageEncoder):
             encoder.start_small(TILE_STD)
         self.embed = nn.Sequential(encoder, nn.LayerNorm(options.embedding_width))
         self.encode_state = StateEncoder(spec, actions, STATE_WIDTH)

@@ -17,6 +17,7 @@ from experiment.options import RunOptions, parse_env_kwargs
 from memory.store import bytes_per_slot
 
 MAX_SLOT_BYTES = 256
+MAX_SYMBOL = 10  # the largest number in MiniGrid's symbolic views; whatever has larger ones is an image
 STREAMS = ("parameters", "actions", "learning", "evaluation")
 
 
@@ -46,13 +47,23 @@ def build_envs(options: RunOptions, num_envs: int) -> Any:
 
 
 def observation_spec(space: gym.Space) -> ObservationSpec:
-    """Symbolic grids [H, W, 3] uint8 with values up to 10, and vectors."""
+    """What agents read: symbolic grids [H, W, 3] uint8 with values up to 10, RGB images [H, W, 3] uint8, vectors.
+
+    Raises UserError for any other space.
+    """
     if isinstance(space, gym.spaces.Box):
-        if len(space.shape) == 3 and space.dtype == np.uint8 and int(space.high.max()) <= 10:
-            return ObservationSpec("grid", tuple(space.shape))
-        if len(space.shape) == 1:
-            return ObservationSpec("vector", tuple(space.shape))
-    raise UserError(f"observations {space} are not supported yet: symbolic grids and one-dimensional vectors are")
+        shape = tuple(space.shape)
+        if len(shape) == 3 and shape[2] == 3 and space.dtype == np.uint8:
+            if int(space.high.max()) <= MAX_SYMBOL:
+                return ObservationSpec("grid", shape)
+            if int(space.high.min()) == 255:
+                return ObservationSpec("image", shape)
+        if len(shape) == 1:
+            return ObservationSpec("vector", shape)
+    raise UserError(
+        f"observations {space} are not supported: symbolic grids, RGB images (uint8, [height, width, 3], up to 255) "
+        "and one-dimensional vectors are"
+    )
 
 
 def build_agent(options: RunOptions, observation: gym.Space, actions: int) -> Any:

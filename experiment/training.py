@@ -59,6 +59,7 @@ def train(options: RunOptions, command: list[str]) -> int:
             metrics.note(update(agent, chunk, learner, options.learning, progress, bonus))
             if options.agent == "memory":
                 metrics.note(update_codec(agent, chunk, learner.generator))
+                metrics.note(agent.codec.figures())
                 metrics.note(writes(chunk))
                 state = collector.agent_state
                 metrics.note(describe(state.memory, state.attention, torch.from_numpy(collector.lengths)))

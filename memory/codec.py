@@ -11,21 +11,38 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from memory.autoencoders import Coder, TileAutoencoder, VectorAutoencoder
+from memory.autoencoders import Autoencoder, Coder
 from memory.frame_ring import FrameRing
+from memory.image_codec import ImageAutoencoder, ImageCoder
+from memory.tile_codec import TileAutoencoder
+from memory.vector_codec import VectorAutoencoder
 
 VERSIONS = 8
 BATCH = 256
-LEARNING_RATE = 1e-2  # 2e-3 resolves 22 tile kinds in 200-300 updates, 1e-2 in 50-100
+
+
+def build_autoencoder(kind: str, shape: tuple[int, ...], categories: tuple[int, ...], bits: int) -> Autoencoder:
+    """The autoencoder for observations of `shape`; raises ValueError where `bits` do not fit.
+
+    Args:
+        kind: grid, vector or image.
+        categories: of a grid: how many values each channel takes.
+        bits: of a code.
+    """
+    if kind == "grid":
+        return TileAutoencoder(shape, categories, bits)
+    if kind == "image":
+        return ImageAutoencoder(shape, bits)
+    return VectorAutoencoder(shape, bits)
 
 
 class Codec:
     """Autoencoder, its training ring, and the published versions."""
 
-    def __init__(self, autoencoder: TileAutoencoder | VectorAutoencoder, ring: FrameRing) -> None:
+    def __init__(self, autoencoder: Autoencoder, ring: FrameRing) -> None:
         self.autoencoder = autoencoder
         self.ring = ring
-        self.optimizer = torch.optim.Adam(autoencoder.parameters(), lr=LEARNING_RATE)
+        self.optimizer = torch.optim.Adam(autoencoder.parameters(), lr=autoencoder.learning_rate)
         self.version = 0
         self.coders: dict[int, Coder] = {0: autoencoder.freeze()}
 
@@ -54,8 +71,10 @@ class Codec:
     def learn(self, updates: int, generator: torch.Generator) -> float:
         """Trains on the ring and publishes the result if it reads the ring better; returns the last loss."""
         loss = torch.zeros(())
+        rows = self.autoencoder.training_set(self.ring.frames[: self.ring.size])
         for _ in range(updates):
-            loss = self.autoencoder.loss(self.ring.sample(BATCH, generator))
+            index = torch.randint(len(rows), (BATCH,), generator=generator).to(rows.device)
+            loss = self.autoencoder.loss(rows.index_select(0, index))
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()
@@ -66,6 +85,13 @@ class Codec:
             self.coders[self.version] = trained
             self.coders.pop(self.version - VERSIONS, None)
         return float(loss.detach())
+
+    def figures(self) -> dict[str, float]:
+        """For the log: the version that writes, frames in the ring, and the tolerance that was found for images."""
+        figures = {"codec/version": float(self.version), "codec/ring_frames": float(self.ring.size)}
+        if isinstance(self.current, ImageCoder):
+            figures["codec/tolerance"] = float(self.current.net.tolerance)
+        return figures
 
     @staticmethod
     def _score(coder: Coder, frames: Tensor) -> float:

@@ -42,7 +42,10 @@ class Probes:
 
 
 def first_views(options: RunOptions, episodes: int) -> tuple[Tensor, Tensor]:
-    """The first observations of fresh episodes [n, 7, 7, 3], and their cues [n]: 0 a green key, 1 a green ball."""
+    """The first observations of fresh episodes [n, 7, 7, 3], and their cues [n]: 0 a green key, 1 a green ball.
+
+    They are symbolic; `first_images` has the pixels of the same episodes.
+    """
     envs = build_envs(options, episodes)
     observation = torch.tensor(envs.reset(seed=spawn_seeds(options.seed, episodes, "evaluation"))[0])
     envs.close()
@@ -50,6 +53,14 @@ def first_views(options: RunOptions, episodes: int) -> tuple[Tensor, Tensor]:
     key, ball = (((observation[..., 0] == kind) & green).flatten(1).any(1) for kind in (KEY, BALL))
     assert (key ^ ball).all(), "the cue is not in the first view"
     return observation, ball.long()
+
+
+def first_images(options: RunOptions, episodes: int) -> Tensor:
+    """The first observations [n, 56, 56, 3] of the episodes of `first_views`, as pixels."""
+    envs = build_envs(options.with_env_kwargs(("observation=pixels",)), episodes)
+    observation = torch.tensor(envs.reset(seed=spawn_seeds(options.seed, episodes, "evaluation"))[0])
+    envs.close()
+    return observation
 
 
 def stored(agent: Any, observation: Tensor) -> Tensor:

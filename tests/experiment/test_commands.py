@@ -46,6 +46,10 @@ def weights(folder):
         ("Reinstate/TMazeActive-v0", 4, ["--agent", "lstm"]),
         ("CartPole-v1", None, ["--agent", "none"]),
         ("CartPole-v1", None, []),
+        ("Reinstate/KeyToDoor-v0", None, ["--env-kwargs", "delay=0"]),
+        ("Reinstate/VisualMatchPassive-v0", None, ["--agent", "lstm", "--env-kwargs", "delay=0"]),
+        ("Reinstate/GridTMazePassive-v0", None, ["--check-cosine", "--env-kwargs", "length=4", "observation=pixels"]),
+        ("Reinstate/GridTMazePassive-v0", None, ["--agent", "none", "--env-kwargs", "length=4", "observation=pixels"]),
         ("MiniGrid-MemoryS7-v0", None, ["--write-rule", "every_k", "--eviction", "least_read"]),
     ],
 )
@@ -110,7 +114,8 @@ def test_tensorboard_tags(tmp_path):
         "train/entropy train/approx_kl train/clip_fraction train/explained_variance train/learning_rate "
         "train/grad_norm eval/mean_reward eval/success_rate eval/mean_ep_length eval_sampled/success_rate "
         "memory/slots_used memory/writes_per_step memory/read_entropy memory/read_age memory/bytes_per_step "
-        "codec/fidelity recalculation/codes recalculation/share recalculation/drift recalculation/gradient "
+        "codec/fidelity codec/version codec/ring_frames "
+        "recalculation/codes recalculation/share recalculation/drift recalculation/gradient "
         "recalculation/cosine"
     ).split():
         assert tag in tags
@@ -145,6 +150,7 @@ BAD = {
     "k without every_k": (["--write-every", "5"], "every_k"),
     "cosine of nothing": (["--check-cosine", "--recalculation", "refresh"], "direct, target or oracle"),
     "too few bits": (["--code-bits", "40"], "--code-bits"),
+    "too few bits for an image": (["--env", "Reinstate/KeyToDoor-v0", "--code-bits", "24"], "--code-bits from 25"),
     "slots too large": (["--embedding-width", "64"], "256"),
     "negative": (["--seed", "-1"], "--seed"),
     "zero": (["--num-envs", "0"], "--num-envs"),
@@ -154,7 +160,6 @@ BAD = {
     "no clipping": (["--max-grad-norm", "0"], "--max-grad-norm"),
     "negative entropy": (["--ent-coef", "-0.1"], "--ent-coef"),
     "actions": (["--env", "Pendulum-v1"], "Discrete"),
-    "observations": (["--env", "Reinstate/GridTMazePassive-v0", "--env-kwargs", "observation=pixels"], "not supported"),
 }
 
 

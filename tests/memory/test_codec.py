@@ -5,9 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.autoencoders import TileAutoencoder, VectorAutoencoder, pack_bits, unpack_bits
+from memory.bits import pack_bits, unpack_bits
 from memory.codec import VERSIONS, Codec
 from memory.frame_ring import FrameRing, hash_rows
+from memory.tile_codec import TileAutoencoder
+from memory.vector_codec import VectorAutoencoder
 
 CATEGORIES = (11, 6, 4)
 

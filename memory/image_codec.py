@@ -1,0 +1,134 @@
+"""The codec of images [n, H, W, channels] uint8: a few bits for each patch, the same small autoencoder for all.
+
+It trains on the distinct patches of the ring's frames, each weighing the same however rare it is: a key of a few
+pixels that is seen in one frame is worth as much as the floor of all. The loss is the distance between a patch and
+its reconstruction, not its square: squares spend themselves on what differs most, and the last two kinds of patch that
+share a code would never part.
+
+A patch decodes correctly when it comes back to within `tolerance`, which is found, not set: a little less than half the
+smallest distance between two distinct patches. Such a reconstruction is nearer to its own patch than to any
+other, while two patches that share a code cannot both be that near to what it decodes to.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from memory.autoencoders import orthogonal
+from memory.bits import bits_to_numbers, numbers_to_bits, pack_bits, straight_through_sign, unpack_bits
+from memory.patches import PatchGrid, distinct, distinct_rows
+
+HIDDEN = 128
+MAX_BITS_PER_PATCH = 32
+CHUNK = 256 * 49  # patches turned into floats at a time
+SAMPLE = 1024  # distinct patches whose distances set the tolerance
+NEARER = 0.45  # of the smallest distance between distinct patches; at 0.5 two patches could share a code
+# Bounds of the tolerance, in grey levels. Below the lower one no error matters: noise can make patches differ in
+# a single pixel. The upper one is for images whose few colours are far apart: nearer is better, and as easily had.
+MIN_TOLERANCE, MAX_TOLERANCE = 4.0, 8.0
+
+
+def patch_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Root mean square difference [m] of patches [m, F] in grey levels, 0 to 255."""
+    return (a.float() - b.float()).square().mean(dim=1).sqrt()
+
+
+def tolerance_for(patches: Tensor) -> float:
+    """The distance within which a reconstruction counts as correct, from distinct patches [U, F] uint8."""
+    if len(patches) < 2:
+        return MAX_TOLERANCE
+    apart = torch.pdist(patches.float()).min() / patches.shape[1] ** 0.5
+    return float((NEARER * apart).clamp(MIN_TOLERANCE, MAX_TOLERANCE))
+
+
+class ImageAutoencoder(nn.Module):
+    """Bits for each patch, through one bottleneck that all patches share."""
+
+    learning_rate = 5e-3  # 2e-3 needs half as many updates again, 1e-2 leaves patches unresolved on some seeds
+
+    def __init__(self, shape: tuple[int, ...], bits: int) -> None:
+        super().__init__()
+        self.grid = PatchGrid.of(shape)
+        self.bits_per_patch = bits // self.grid.count
+        if not 1 <= self.bits_per_patch <= MAX_BITS_PER_PATCH:
+            raise ValueError(
+                f"a code of {bits} bits does not give {self.grid.count} patches 1 to {MAX_BITS_PER_PATCH} bits each: "
+                f"choose --code-bits from {self.grid.count} to {MAX_BITS_PER_PATCH * self.grid.count}"
+            )
+        size, b = self.grid.size, self.bits_per_patch
+        self.encoder = _mlp(size, b)
+        self.decoder = nn.Sequential(_mlp(b, size), nn.Sigmoid())
+        self.register_buffer("tolerance", torch.tensor(MAX_TOLERANCE))
+
+    @property
+    def code_bytes(self) -> int:
+        return -(-self.grid.count * self.bits_per_patch // 8)
+
+    def training_set(self, frames: Tensor) -> Tensor:
+        """The distinct patches [U, F] of frames [n, H, W, channels]; the tolerance follows them."""
+        patches = torch.cat([distinct_rows(self.grid.cut(part))[0] for part in frames.split(256)])
+        patches, _ = distinct_rows(patches)
+        some = patches[:: -(-len(patches) // SAMPLE)]
+        self.tolerance.fill_(min(float(self.tolerance), tolerance_for(some)))
+        return patches
+
+    def loss(self, patches: Tensor) -> Tensor:
+        """Distance of reconstructions in units of 255 grey levels, averaged over the distinct ones of `patches`."""
+        target = distinct_rows(patches)[0].float() / 255.0
+        decoded = self.decoder(straight_through_sign(self.encoder(target - 0.5)))
+        return ((decoded - target).square().mean(dim=1) + 1e-5).sqrt().mean()  # smooth at 0
+
+    def freeze(self) -> ImageCoder:
+        return ImageCoder(copy.deepcopy(self).requires_grad_(False))
+
+
+def _mlp(inputs: int, outputs: int) -> nn.Module:
+    return orthogonal(
+        nn.Sequential(
+            nn.Linear(inputs, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, outputs)
+        )
+    )
+
+
+class ImageCoder(nn.Module):
+    """A frozen `ImageAutoencoder`; its networks run once for each distinct patch or code."""
+
+    def __init__(self, net: ImageAutoencoder) -> None:
+        super().__init__()
+        self.net = net
+
+    @torch.no_grad()
+    def encode(self, frames: Tensor) -> Tensor:
+        patches, which = distinct_rows(self.net.grid.cut(frames))
+        bits = [self.net.encoder(part.float() / 255.0 - 0.5) >= 0 for part in patches.split(CHUNK)]
+        return pack_bits(torch.cat(bits)[which.view(len(frames), self.net.grid.count)].flatten(1))
+
+    def decode(self, codes: Tensor) -> Tensor:
+        numbers = self._numbers(codes)
+        distinct_numbers, which = distinct(numbers, numbers)
+        return self.net.grid.join(self._patches(distinct_numbers).index_select(0, which))
+
+    def fidelity(self, frames: Tensor, codes: Tensor) -> Tensor:
+        patches, which = distinct_rows(self.net.grid.cut(frames))
+        numbers = self._numbers(codes)
+        pairs = torch.stack([which, numbers], dim=1)
+        pairs, pair = distinct(pairs, which << self.net.bits_per_patch | numbers)
+        right = [
+            patch_distance(patches.index_select(0, part[:, 0]), self._patches(part[:, 1])) <= self.net.tolerance
+            for part in pairs.split(CHUNK)
+        ]
+        return torch.cat(right)[pair.view(len(frames), self.net.grid.count)].float().mean(dim=1)
+
+    def _numbers(self, codes: Tensor) -> Tensor:
+        """The code of each patch [n * P] int64."""
+        P, b = self.net.grid.count, self.net.bits_per_patch
+        return bits_to_numbers(unpack_bits(codes, P * b).view(len(codes) * P, b))
+
+    @torch.no_grad()
+    def _patches(self, numbers: Tensor) -> Tensor:
+        """Decoded patches [m, F] uint8 of codes [m]."""
+        parts = numbers_to_bits(numbers, self.net.bits_per_patch).split(CHUNK)
+        return torch.cat([(self.net.decoder(p * 2.0 - 1.0) * 255.0).round().to(torch.uint8) for p in parts])

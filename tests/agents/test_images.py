@@ -1,0 +1,78 @@
+"""The agents on images: rollout equals replay, credit crosses chunks, and no image is kept but in the declared ring."""
+
+import gymnasium as gym
+import pytest
+import torch
+
+import envs  # noqa: F401
+from agents.baselines import LSTMAgent, MemorylessAgent
+from agents.encoders import GRID_CATEGORIES, ObservationSpec
+from agents.learner import build_learner, update, update_codec
+from agents.memory_agent import MemoryAgent, build_codec
+from agents.options import LearningOptions
+from agents.rollout import collect, start_collecting
+from memory.options import MemoryOptions
+from memory.store import bytes_per_slot
+
+NUM_ENVS, STEPS = 6, 16
+TASKS = {
+    "pixels": ("Reinstate/GridTMazeCrowdedPassive-v0", {"length": 4, "observation": "pixels"}, (56, 56, 3), 7),
+    "key to door": ("Reinstate/KeyToDoor-v0", {"delay": 2}, (5, 5, 3), 4),
+}
+
+
+def learnt(task, name, chunks):
+    """An agent after a few chunks, its environments and where they stand."""
+    env, kwargs, shape, actions = TASKS[task]
+    torch.manual_seed(0)
+    spec = ObservationSpec("image", shape)
+    if name == "memory":
+        o = MemoryOptions(slots=8, codec_ring=512)
+        agent = MemoryAgent(spec, actions, o, build_codec(spec, GRID_CATEGORIES, o))
+    else:
+        agent = {"lstm": LSTMAgent, "none": MemorylessAgent}[name](spec, actions)
+    vector = gym.make_vec(env, NUM_ENVS, **kwargs)
+    c = start_collecting(vector, agent, list(range(NUM_ENVS)), torch.Generator().manual_seed(0))
+    options = LearningOptions(chunk_steps=STEPS)
+    learner = build_learner(agent, options, torch.Generator().manual_seed(0))
+    for _ in range(chunks):
+        chunk = collect(vector, agent, c, STEPS)
+        update(agent, chunk, learner, options, 0.0, 0.0)
+        if name == "memory":
+            update_codec(agent, chunk, learner.generator)
+    return agent, vector, c
+
+
+@pytest.mark.parametrize("name", ["memory", "lstm", "none"])
+@pytest.mark.parametrize("task", TASKS)
+def test_rollout_equals_replay(task, name):
+    agent, vector, c = learnt(task, name, 3)
+    chunk = collect(vector, agent, c, STEPS)
+    replay = agent.replay(chunk, STEPS * NUM_ENVS, torch.Generator().manual_seed(0))
+    log_prob = torch.log_softmax(replay.logits, -1).gather(2, chunk.action[..., None])[..., 0]
+    torch.testing.assert_close(log_prob, chunk.log_prob, atol=2e-5, rtol=1e-4)
+    torch.testing.assert_close(replay.value, chunk.value, atol=2e-5, rtol=1e-4)
+
+
+def test_older_slots_are_recalculated_once_the_codec_reads_them():
+    agent, vector, c = learnt("key to door", "memory", 41)  # in the middle of the episodes of 32 steps
+    memory = c.agent_state.memory
+    assert (memory.fidelity[memory.written] == 1).float().mean() > 0.9
+    chunk = collect(vector, agent, c, 2)
+    o = LearningOptions(epochs=1)
+    log = update(agent, chunk, build_learner(agent, o, torch.Generator().manual_seed(0)), o, 0.0, 0.0)
+    assert log["recalculation/codes"] > 0 and log["recalculation/share"] > 0.5
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_no_image_outlives_its_chunk_but_in_the_ring(task):
+    agent, _, c = learnt(task, "memory", 2)
+    memory, shape = c.agent_state.memory, TASKS[task][2]
+    assert memory.observation is None and bytes_per_slot(memory) <= 256
+    frames = agent.codec.ring.frames
+    assert frames.shape == (512, *shape) and frames.dtype == torch.uint8
+    kept = [*agent.parameters(), *agent.buffers()]
+    for part in (agent.codec.autoencoder, *agent.codec.coders.values()):
+        kept += [*part.parameters(), *part.buffers()]
+    assert max(t.numel() for t in kept) < 64 * 49 * 16 + 1  # weights, no frames
+    assert not any(t.dtype == torch.uint8 for t in kept)

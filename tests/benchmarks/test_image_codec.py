@@ -1,0 +1,44 @@
+"""The image codec's benchmark runs, and its cue check tells a cue that was lost."""
+
+import codec
+import pytest
+import torch
+
+from memory.image_codec import ImageAutoencoder
+
+
+def test_a_small_table(monkeypatch, capsys):
+    monkeypatch.setattr(codec, "ENVS", 16)
+    monkeypatch.setattr(codec, "STEPS", 2)
+    monkeypatch.setattr(codec, "NOISY", "T-Maze 56x56")
+    monkeypatch.setattr(codec, "best_ms", lambda work: work() is None or 1.0)
+    lines = codec.main(codec.Sizes(tasks=("Visual Match 5x5",), checks=(20,), noises=(0.1,)))
+    assert capsys.readouterr().out.splitlines() == lines
+    cells = [[c.strip() for c in line.split("|")[1:-1]] for line in lines]
+    assert [c[:4] for c in cells[2:]] == [
+        ["Visual Match 5x5", "0", "32", "100"],
+        ["Visual Match 5x5", "0", "11", "35"],
+        ["Visual Match 5x5", "0", "3", "10"],
+        ["T-Maze 56x56", "0.1", "27", "166"],
+        ["T-Maze 56x56", "0.1", "6", "37"],
+    ]
+    assert all(len(c) == len(cells[0]) and 0 <= float(c[5]) <= 1 for c in cells[2:])
+
+
+def test_a_cell_is_the_cue_that_it_is_nearest_to():
+    coder = ImageAutoencoder((5, 5, 3), 25).freeze()
+    kinds = torch.tensor([[0, 0, 0], [255, 0, 0], [0, 255, 0]], dtype=torch.uint8)
+    images = torch.zeros(2, 5, 5, 3, dtype=torch.uint8)
+    images[0, 0, 1], images[1, 4, 4] = torch.tensor([180, 60, 0]), torch.tensor([100, 60, 0])
+    found = codec.cue_cells(coder, images, kinds, kinds[1:])
+    assert found.shape == (2, 25) and found[0, 1] == 0 and (found[0] >= 0).sum() == 1 and (found[1] == -1).all()
+
+
+@pytest.mark.parametrize("task", codec.TASKS)
+def test_cues_are_patches_of_the_task(task):
+    t = codec.TASKS[task]
+    _, clean = codec.Frames(t, 0.0).chunk()
+    coder = ImageAutoencoder(tuple(clean.shape[1:]), 49).freeze()
+    cues = torch.from_numpy(t.cues).flatten(1)
+    kinds = codec.distinct_rows(coder.net.grid.cut(clean))[0]
+    assert (codec.cue_cells(coder, clean, kinds, cues) >= 0).any(dim=1).float().mean() > 0.005

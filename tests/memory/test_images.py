@@ -1,0 +1,185 @@
+"""Patches, and the codec of images: rare small things survive, and what does not is told."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memory.bits import bits_to_numbers, numbers_to_bits, pack_bits, unpack_bits
+from memory.codec import Codec, build_autoencoder
+from memory.frame_ring import FrameRing
+from memory.image_codec import (
+    MAX_TOLERANCE,
+    MIN_TOLERANCE,
+    NEARER,
+    ImageAutoencoder,
+    patch_distance,
+    tolerance_for,
+)
+from memory.patches import PatchGrid, distinct, distinct_rows
+
+SIDE = 14  # patches of 2x2: small, so that tests are fast
+
+
+def scenes(count, seed, rare=True):
+    """Black images with grey walls; in the last one a single pixel is green, in the one before it is red."""
+    g = torch.Generator().manual_seed(seed)
+    cells = (torch.rand(count, 7, 7, 1, generator=g) < 0.3) * torch.tensor([100, 100, 100])
+    image = cells.to(torch.uint8).repeat_interleave(2, 1).repeat_interleave(2, 2)
+    if rare:
+        image[-1, 5, 5] = torch.tensor([0, 255, 0], dtype=torch.uint8)
+        image[-2, 5, 5] = torch.tensor([255, 0, 0], dtype=torch.uint8)
+    return image
+
+
+def trained(frames, bits, updates=600):
+    torch.manual_seed(0)
+    codec = Codec(ImageAutoencoder(tuple(frames.shape[1:]), bits), FrameRing(len(frames), frames[0]))
+    codec.ring.add(frames)
+    g = torch.Generator().manual_seed(0)
+    for _ in range(updates // 20):
+        codec.learn(20, g)
+    return codec
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2), st.integers(0, 99))
+def test_cut_and_join_are_inverse_for_every_shape(height, width, count, seed):
+    g = torch.Generator().manual_seed(seed)
+    images = torch.randint(0, 256, (count, height, width, 3), generator=g).to(torch.uint8)
+    for grid in (PatchGrid.of((height, width, 3)), PatchGrid((height, width, 3), 2, -(-height // 2), -(-width // 2))):
+        patches = grid.cut(images)
+        assert patches.shape == (count * grid.count, grid.size)
+        assert torch.equal(grid.join(patches), images)
+
+
+def test_patches_are_squares_row_by_row():
+    image = torch.arange(4 * 4 * 3).view(1, 4, 4, 3).to(torch.uint8)
+    patches = PatchGrid((4, 4, 3), 2, 2, 2).cut(image)
+    assert torch.equal(patches[1].view(2, 2, 3), image[0, :2, 2:])
+    assert torch.equal(patches[2].view(2, 2, 3), image[0, 2:, :2])
+
+
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=20))
+def test_distinct_rows_and_where_they_are(values):
+    rows = torch.tensor(values, dtype=torch.uint8)[:, None].repeat(1, 5)
+    unique, which = distinct_rows(rows)
+    assert torch.equal(unique[which], rows) and len(unique) == len(set(values))
+    keys = torch.tensor(values)
+    one, which = distinct(keys, keys)
+    assert torch.equal(one[which], keys) and len(one) == len(set(values))
+
+
+@settings(deadline=None)
+@given(st.integers(1, 32), st.integers(1, 50), st.integers(0, 3), st.integers(0, 99))
+def test_numbers_of_patches_survive_packing(bits, patches, count, seed):
+    g = torch.Generator().manual_seed(seed)
+    numbers = torch.randint(0, 2**bits, (count, patches), generator=g)
+    packed = pack_bits(numbers_to_bits(numbers, bits).flatten(1))
+    assert packed.shape == (count, -(-bits * patches // 8)) and packed.dtype == torch.uint8
+    back = unpack_bits(packed, bits * patches).view(count, patches, bits)
+    assert torch.equal(bits_to_numbers(back), numbers)
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    st.sampled_from([(5, 5, 3), (9, 16, 3), (56, 56, 3), (84, 84, 3)]),
+    st.sampled_from([1, 6, 32]),
+    st.integers(0, 3),
+)
+def test_shapes_of_codes_and_reinstatements(shape, bits, count):
+    net = ImageAutoencoder(shape, bits * PatchGrid.of(shape).count)
+    coder, frames = net.freeze(), torch.zeros(count, *shape, dtype=torch.uint8)
+    codes = coder.encode(frames)
+    assert codes.shape == (count, net.code_bytes) and codes.dtype == torch.uint8
+    back = coder.decode(codes)
+    assert back.shape == frames.shape and back.dtype == torch.uint8
+    assert coder.fidelity(frames, codes).shape == (count,)
+
+
+def test_a_pixel_seen_once_survives():
+    frames = scenes(200, 0)
+    codec = trained(frames, 4 * 49)
+    codes = codec.current.encode(frames)
+    assert (codec.current.fidelity(frames, codes) == 1).all()
+    back = codec.current.decode(codes)
+    assert (back.float() - frames.float()).abs().max() < 2 * 2 * MAX_TOLERANCE
+    assert back[-1, 5, 5].argmax() == 1 and back[-2, 5, 5].argmax() == 0
+    fresh = scenes(50, 1, rare=False)  # never seen, of the same patches
+    assert (codec.current.fidelity(fresh, codec.current.encode(fresh)) == 1).all()
+
+
+def test_too_few_bits_are_told_by_fidelity():
+    """Four kinds of patch, two codes: some patch of nearly every scene comes back as another."""
+    frames = scenes(200, 0)
+    frames[:, 0, 0] = torch.tensor([0, 255, 0], dtype=torch.uint8)
+    frames[:, 2, 2] = torch.tensor([255, 0, 0], dtype=torch.uint8)
+    codec = trained(frames, 49, updates=200)
+    fidelity = codec.current.fidelity(frames, codec.current.encode(frames))
+    assert float((fidelity == 1).float().mean()) < 0.05
+
+
+def test_fidelity_is_the_share_of_patches_within_the_tolerance():
+    coder = ImageAutoencoder((SIDE, SIDE, 3), 294).freeze()
+    coder.net.tolerance.fill_(120.0)
+    frames = scenes(20, 0)
+    codes = coder.encode(frames)
+    cut = coder.net.grid.cut
+    right = patch_distance(cut(frames), cut(coder.decode(codes))) <= 120.0
+    expected = right.view(20, 49).float().mean(dim=1)
+    assert torch.equal(coder.fidelity(frames, codes), expected) and 0 < expected.mean() < 1
+
+
+def test_codes_of_other_frames_are_not_faithful():
+    """Not what `encode` gives for these frames: one kind of patch goes with several codes."""
+    frames = scenes(50, 0)
+    coder = trained(frames, 4 * 49, updates=300).current
+    swapped = coder.encode(frames.flip(0))
+    same = (frames == frames.flip(0)).view(50, 7, 2, 7, 2, 3).all(dim=5).all(dim=4).all(dim=2)
+    assert torch.equal(coder.fidelity(frames, swapped), same.flatten(1).float().mean(dim=1))
+
+
+def test_the_tolerance_is_less_than_half_the_smallest_distance():
+    patches = torch.tensor([[0, 0, 0, 0], [60, 60, 60, 60], [100, 100, 100, 100]], dtype=torch.uint8)
+    assert tolerance_for(patches[1:]) == MAX_TOLERANCE  # 18 would do, and it is at most 8
+    patches[1] = 86
+    assert tolerance_for(patches) == pytest.approx(NEARER * 14)
+    patches[1] = 99
+    assert tolerance_for(patches) == MIN_TOLERANCE
+    assert tolerance_for(patches[:1]) == MAX_TOLERANCE
+    net = ImageAutoencoder((SIDE, SIDE, 3), 294)
+    frames = scenes(20, 0)
+    frames[0, :2, :2] = 14
+    net.training_set(frames)
+    assert float(net.tolerance) == pytest.approx(NEARER * 14)
+    net.training_set(frames[1:])
+    assert float(net.tolerance) == pytest.approx(NEARER * 14)  # never rises again
+
+
+def test_every_distinct_patch_weighs_the_same():
+    net = ImageAutoencoder((SIDE, SIDE, 3), 294)
+    two = PatchGrid.of((SIDE, SIDE, 3)).cut(scenes(20, 0, rare=False))
+    assert torch.equal(net.loss(two), net.loss(distinct_rows(two)[0]))
+    assert len(net.training_set(scenes(20, 0))) == 4
+
+
+def test_a_coder_does_not_follow_the_training():
+    codec = trained(scenes(50, 0), 294, updates=20)
+    coder, frames = codec.autoencoder.freeze(), scenes(10, 1)
+    codes = coder.encode(frames)
+    before = coder.decode(codes)
+    codec.learn(20, torch.Generator().manual_seed(0))
+    assert torch.equal(coder.encode(frames), codes) and torch.equal(coder.decode(codes), before)
+
+
+def test_codes_that_do_not_fit_are_a_clear_error():
+    with pytest.raises(ValueError, match="--code-bits from 25 to 800"):
+        build_autoencoder("image", (5, 5, 3), (), 24)
+    with pytest.raises(ValueError, match="--code-bits from 49 to 1568"):
+        build_autoencoder("image", (56, 56, 3), (), 33 * 49)
+
+
+def test_the_log_tells_the_tolerance_of_the_version_that_writes():
+    codec = trained(scenes(50, 0), 294, updates=20)
+    figures = codec.figures()
+    assert figures["codec/tolerance"] == float(codec.current.net.tolerance) and figures["codec/ring_frames"] == 50
+    assert figures["codec/version"] == codec.version
