@@ -1,6 +1,8 @@
 """Rollout equals replay, batched equals single, same seed same parameters, nothing hidden is kept."""
 
 import dataclasses
+import sys
+from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -17,8 +19,10 @@ from agents.rollout import collect, start_collecting
 from memory.options import MemoryOptions
 from memory.store import bytes_per_slot
 
+sys.path.insert(0, str(Path(__file__).parent))
+from replaying import MANY, assert_replay_equals_rollout
+
 LENGTH, NUM_ENVS = 4, 6
-MANY = 10_000  # decisions
 SPEC = ObservationSpec("grid", (7, 7, 3))
 MODES = ["direct", "target", "refresh", "truncated", "none", "oracle"]
 
@@ -60,19 +64,7 @@ def learn(agent, updates, seed=0, steps=16):
 def test_rollout_equals_replay(agent):
     """After several chunks with episode ends inside: log-probabilities and values again, so the first ratio is 1."""
     vector, c, _ = learn(agent, 6)
-    held = c.held
-    chunk = collect(vector, agent, c, 24, MANY)
-    replay = agent.replay(chunk, MANY, torch.Generator().manual_seed(0))
-    p = replay.picked
-    new = slice(0 if held is None else len(held.env), None)  # what was decided with older parameters comes first
-    assert len(p) > 24 and torch.equal(p, chunk.complete.nonzero()[:, 0])
-    log_prob = torch.log_softmax(replay.logits, -1).gather(1, chunk.action[p, None])[:, 0]
-    for again, collected in (
-        (log_prob, chunk.log_prob[p]),
-        (replay.value, chunk.value[p]),
-        (replay.log_scale.exp(), chunk.scale[p]),
-    ):
-        torch.testing.assert_close(again[new], collected[new], atol=2e-5, rtol=1e-4)
+    assert_replay_equals_rollout(agent, vector, c, 24)
 
 
 @pytest.mark.parametrize("name", ["memory", "lstm", "none"])

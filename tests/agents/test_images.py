@@ -1,5 +1,8 @@
 """The agents on images: rollout equals replay, credit crosses chunks, and no image is kept but in the declared ring."""
 
+import sys
+from pathlib import Path
+
 import gymnasium as gym
 import pytest
 import torch
@@ -13,6 +16,9 @@ from agents.options import LearningOptions
 from agents.rollout import collect, start_collecting
 from memory.options import MemoryOptions
 from memory.store import bytes_per_slot
+
+sys.path.insert(0, str(Path(__file__).parent))
+from replaying import MANY, assert_replay_equals_rollout
 
 NUM_ENVS, STEPS = 6, 16
 TASKS = {
@@ -32,11 +38,11 @@ def learnt(task, name, chunks):
     else:
         agent = {"lstm": LSTMAgent, "none": MemorylessAgent}[name](spec, actions)
     vector = gym.make_vec(env, NUM_ENVS, **kwargs)
-    c = start_collecting(vector, agent, list(range(NUM_ENVS)), torch.Generator().manual_seed(0))
+    c = start_collecting(vector, agent, list(range(NUM_ENVS)), torch.Generator().manual_seed(0), 2.0)
     options = LearningOptions(chunk_steps=STEPS)
     learner = build_learner(agent, options, torch.Generator().manual_seed(0))
     for _ in range(chunks):
-        chunk = collect(vector, agent, c, STEPS)
+        chunk = collect(vector, agent, c, STEPS, MANY)
         update(agent, chunk, learner, options, 0.0, 0.0)
         if name == "memory":
             update_codec(agent, chunk, learner.generator)
@@ -47,18 +53,14 @@ def learnt(task, name, chunks):
 @pytest.mark.parametrize("task", TASKS)
 def test_rollout_equals_replay(task, name):
     agent, vector, c = learnt(task, name, 3)
-    chunk = collect(vector, agent, c, STEPS)
-    replay = agent.replay(chunk, STEPS * NUM_ENVS, torch.Generator().manual_seed(0))
-    log_prob = torch.log_softmax(replay.logits, -1).gather(2, chunk.action[..., None])[..., 0]
-    torch.testing.assert_close(log_prob, chunk.log_prob, atol=2e-5, rtol=1e-4)
-    torch.testing.assert_close(replay.value, chunk.value, atol=2e-5, rtol=1e-4)
+    assert_replay_equals_rollout(agent, vector, c, STEPS)
 
 
 def test_older_slots_are_recalculated_once_the_codec_reads_them():
     agent, vector, c = learnt("key to door", "memory", 41)  # in the middle of the episodes of 32 steps
     memory = c.agent_state.memory
     assert (memory.fidelity[memory.written] == 1).float().mean() > 0.9
-    chunk = collect(vector, agent, c, 2)
+    chunk = collect(vector, agent, c, 2, MANY)
     o = LearningOptions(epochs=1)
     log = update(agent, chunk, build_learner(agent, o, torch.Generator().manual_seed(0)), o, 0.0, 0.0)
     assert log["recalculation/codes"] > 0 and log["recalculation/share"] > 0.5
