@@ -1,4 +1,4 @@
-"""What does the image codec keep, and at what price? `python benchmarks/images/codec.py`, 5 to 10 minutes on one core.
+"""What does the image codec keep, and at what price? `python benchmarks/images/codec.py`, 3 minutes on one core.
 
 The codec trains online as in a run: a random policy plays, the ring fills, 20 updates a chunk. Each row of the table
 then tells
