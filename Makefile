@@ -6,7 +6,7 @@ READY := .venv/.ready
 .PHONY: train test check slow bench
 
 train: $(READY)
-	$(BIN)/python train.py --stop-at-success 0.98
+	$(BIN)/python train.py --chunk-steps 32 --total-timesteps 3000000 --stop-at-success 0.98
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -35,8 +35,8 @@ SOLVED = 0.98
 
 STOP = f"--stop-at-success {SOLVED}"
 TASKS = {
-    "crowded": "--chunk-steps 32",
-    "plain": "--chunk-steps 32 --env Reinstate/GridTMazePassive-v0 --total-timesteps 3000000",
+    "crowded": "--chunk-steps 32 --total-timesteps 3000000",
+    "plain": "--chunk-steps 32 --total-timesteps 2000000 --env Reinstate/GridTMazePassive-v0",
 }
 MAIN = ("crowded", "direct")  # the main job
 SEEDS = {  # others have 3
