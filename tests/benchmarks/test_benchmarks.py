@@ -2,6 +2,7 @@
 
 import json
 
+import delay_plot
 import env_speed
 import first_scenes
 import ladder
@@ -62,6 +63,8 @@ def test_the_ladder_trains_and_plays_on_lengths_never_seen(tmp_path, monkeypatch
     (row,) = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert 0 <= row["zero_shot"]["9"]["greedy"] <= 1
     text = (tmp_path / "results.md").read_text()
+    delay_plot.draw([row | {"greedy": 1.0}], tmp_path / "docs" / "delay.png")
+    assert (tmp_path / "docs" / "delay.png").stat().st_size > 1000
     assert "| GridTMazePassive 4 | default |" in text and "| GridTMazePassive 4 | 1 | 9 |" in text
 
 

@@ -7,6 +7,7 @@ import pytest
 from experiment.cli import main
 
 SOLVE = ["--stop-at-success", "0.98"]
+CROWDED = "--chunk-steps 32 --total-timesteps 3000000".split()  # chunks shorter than the delay
 PLAIN = "--env Reinstate/GridTMazePassive-v0 --total-timesteps 3000000".split()
 
 
@@ -25,5 +26,12 @@ def test_the_cue_is_remembered_with_the_memory_and_not_without(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_crowded_room_is_learnt_with_recalculation_and_not_without(tmp_path):
-    assert greedy_success(tmp_path / "direct", *SOLVE) >= 0.95
-    assert greedy_success(tmp_path / "none", "--recalculation", "none", "--total-timesteps", "4000000") <= 0.65
+    assert greedy_success(tmp_path / "direct", *CROWDED, *SOLVE) >= 0.95
+    assert greedy_success(tmp_path / "none", *CROWDED, "--recalculation", "none") <= 0.65
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_thousand_steps_are_crossed(tmp_path):
+    flags = "--env Reinstate/GridTMazePassive-v0 --env-kwargs length=1000 --total-timesteps 20000000".split()
+    assert greedy_success(tmp_path / "run", *flags, *SOLVE) >= 0.98
