@@ -155,6 +155,7 @@ BAD = {
     "negative": (["--seed", "-1"], "--seed"),
     "zero": (["--num-envs", "0"], "--num-envs"),
     "share": (["--gamma", "1.5"], "--gamma"),
+    "hold": (["--hold-growth", "0.5"], "--hold-growth"),
     "device": (["--device", "cuda"], "--device"),
     "not a number": (["--learning-rate", "nan"], "--learning-rate"),
     "no clipping": (["--max-grad-norm", "0"], "--max-grad-norm"),
@@ -286,7 +287,8 @@ def test_training_stops_when_every_cue_succeeds(tmp_path, monkeypatch, rates, st
     def scripted(agent, options, episodes, seed, greedy):
         calls.append(greedy)
         mean = sum(rates.values()) / 2
-        return {"mean_reward": 0.0, "mean_ep_length": 1.0, "success_rate": mean, "success_by_cue": rates}
+        result = {"mean_reward": 0.0, "mean_ep_length": 1.0, "success_rate": mean, "success_by_cue": rates}
+        return result | {"episodes": episodes}
 
     monkeypatch.setattr(experiment.training, "evaluate", scripted)
     run = tmp_path / "run"

@@ -17,7 +17,7 @@ from experiment.evaluation import passes, play, quotas
 def test_no_bias_towards_short_episodes():
     torch.manual_seed(0)
     agent = MemorylessAgent(ObservationSpec("vector", (3,)), 2)
-    ends = play(CountingEnvs([2, 50], [False, True]), agent, quotas(6, 2), seed=0, greedy=True)
+    ends = play(CountingEnvs([2, 50], [False, True]), agent, quotas(6, 2), seed=0, greedy=True, hold_growth=4.0)
     assert sorted((e.env, e.length) for e in ends) == [(0, 2)] * 3 + [(1, 50)] * 3
 
 
