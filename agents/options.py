@@ -28,9 +28,9 @@ class LearningOptions:
     """Clipping range of the policy's probability ratio."""
     vf_coef: float = 0.5
     """Weight of the value loss."""
-    ent_coef: float = 0.05
+    ent_coef: float = 0.1
     """Entropy bonus at the start, relative to what is at stake in a state (the scale of its advantages)."""
-    final_ent_coef: float = 0.01
+    final_ent_coef: float = 0.02
     """Entropy bonus at --total-timesteps, reached linearly."""
     max_grad_norm: float = 0.5
     """Gradients are clipped to this norm, the embedding network's apart from the rest."""
