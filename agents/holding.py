@@ -1,4 +1,4 @@
-"""When an agent decides: where something it perceives has changed, and else after 2, 6, 14, 30, ... steps.
+"""When an agent decides: where something it perceives has changed, else after growing intervals (4, 20, 84, ... steps).
 
 A deterministic policy repeats itself where nothing has changed, so exploration should too: the sampled action is held
 while observation, memory, previous action and previous reward are what they were. A corridor of any length is then

@@ -25,6 +25,7 @@ from agents.options import LearningOptions
 from agents.running import Income, Moments
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
+SMALLEST_DEVIATION = 1e-2  # of the advantages of a chunk, in deviations of the targets: few of them can be equal
 SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
 # Gradients shrink once the corridor is learnt: a long memory of their squares would keep the steps small for long.
 BETAS = (0.9, 0.99)
@@ -57,7 +58,9 @@ def advantages(chunk: Chunk, learner: Learner, options: LearningOptions, bonus: 
     done = chunk.complete
     learner.income.add(float(chunk.reward[done].sum()), float(chunk.duration[done].sum()))
     earned = net_reward(chunk.reward, chunk.duration, learner.income.rate) + bonus * chunk.novelty
-    parts = (earned, chunk.value, chunk.next_value, chunk.follow)
+    # The sum ends before a decision whose action is still held: all that is known of it is its value.
+    known = torch.where((chunk.follow >= 0) & done[chunk.follow], chunk.follow, -1)
+    parts = (earned, chunk.value, chunk.next_value, known)
     return torch.from_numpy(gae(*(x.numpy() for x in parts), options.gamma, options.gae_lambda))
 
 
@@ -80,7 +83,7 @@ def update(
     agent.heads.rescale(learner.targets.mean, learner.targets.std)
 
     advantage = advantage - advantage[done].mean()
-    deviation = advantage[done].square().mean().sqrt() + 1e-8
+    deviation = advantage[done].square().mean().sqrt().clamp(min=SMALLEST_DEVIATION * learner.targets.std)
     scaled, stakes = advantage / deviation, chunk.scale / deviation
     temperature = ent_coef * stakes  # the bonus weighs as much as what the state decides, else arms collapse
 

@@ -66,8 +66,8 @@ def make(run: Run, file: Path, look: Look) -> None:
         subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         with ONE_AT_A_TIME:
             row = summary(run, target) | look(target)
-    with file.open("a") as lines:
-        lines.write(json.dumps(row) + "\n")
+            with file.open("a") as lines:
+                lines.write(json.dumps(row) + "\n")
     print(f"{run.task}, {run.variant}, seed {run.seed}: greedy {row['greedy']}, {row['minutes']:.1f} min", flush=True)
 
 

@@ -54,7 +54,9 @@ def train(options: RunOptions, command: list[str]) -> int:
         while collector.steps_done < options.total_timesteps:
             progress = collector.steps_done / options.total_timesteps
             bonus_left = max(0.0, 1 - collector.steps_done / options.learning.novelty_bonus_timesteps)
-            chunk = collect(envs, agent, collector, options.learning.chunk_steps, options.learning.chunk_decisions)
+            left = -(-(options.total_timesteps - collector.steps_done) // options.num_envs)
+            steps = min(options.learning.chunk_steps, left)
+            chunk = collect(envs, agent, collector, steps, options.learning.chunk_decisions)
             bonus = options.learning.novelty_bonus * bonus_left
             metrics.note(update(agent, chunk, learner, options.learning, progress, bonus))
             if options.agent == "memory":
@@ -82,7 +84,7 @@ def writes(chunk: Chunk) -> dict[str, float]:
     steps = chunk.steps * chunk.num_envs
     return {
         "memory/writes_per_step": float(chunk.novel.sum()) / steps,
-        "rollout/decisions_per_step": len(chunk.action) / steps,
+        "rollout/decisions_per_step": float(chunk.complete.sum()) / steps,
     }
 
 

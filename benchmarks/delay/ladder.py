@@ -4,7 +4,7 @@ Trains one configuration, the default, on longer and longer delays, 3 seeds each
 greedy evaluation of 200 episodes succeeds 98 times of 100, or until the budget of steps is spent; the controls (no
 memory, LSTM, recalculation off, the oracle) get the same budget on the shorter ones. Then it plays the policies
 trained at 1,000 on lengths that they have never seen. Resumable (benchmarks/runs.py). Rows in results.jsonl, the table
-in results.md; plot.py draws the figure.
+in results.md; delay_plot.py draws the figure.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ CONTROLS = {
     "recalculation none": "--recalculation none",
     "oracle": "--recalculation oracle",
     "no memory": "--agent none",
-    "lstm": "--agent lstm",
+    "lstm": "--agent lstm --chunk-decisions 128",  # it decides at every step: backpropagation crosses the delay of 100
 }
 ZERO_SHOT = {"GridTMazePassive 1,000": (100_000, 1_000_000)}  # lengths that the policies trained there are played on
 ZERO_SHOT_SEEDS, ZERO_SHOT_EPISODES, ZERO_SHOT_SEED = 3, 20, 2**31 + 1

@@ -18,7 +18,7 @@ import tyro
 from probe import first_images, first_views, untrained
 from torch import Tensor, nn
 
-from agents.learner import BETAS
+from agents.learner import BETAS, EPSILON
 from agents.options import LearningOptions
 from experiment.options import RunOptions
 
@@ -49,7 +49,7 @@ def scenes_needed(std: float, options: RunOptions, scene: Tensor, cue: Tensor, b
     embed[0].start_small(std)
     head = nn.Sequential(nn.Linear(o.memory.embedding_width, 64), nn.ReLU(), nn.Linear(64, 2))
     parameters = [*embed.parameters(), *head.parameters()]
-    optimizer = torch.optim.Adam(parameters, lr=learning.learning_rate, betas=BETAS, eps=1e-5)
+    optimizer = torch.optim.Adam(parameters, lr=learning.learning_rate, betas=BETAS, eps=EPSILON)
     shown = len(scene) - 2000
     for update, part in enumerate(torch.arange(shown).split(batch), start=1):
         loss = nn.functional.cross_entropy(head(embed(scene[part])), cue[part])

@@ -12,7 +12,7 @@ import torch
 import envs  # noqa: F401
 from agents.baselines import LSTMAgent, MemorylessAgent
 from agents.encoders import GRID_CATEGORIES, ObservationSpec
-from agents.learner import build_learner, update, update_codec
+from agents.learner import advantages, build_learner, update, update_codec
 from agents.memory_agent import MemoryAgent, build_codec
 from agents.options import LearningOptions
 from agents.rollout import collect, start_collecting
@@ -216,3 +216,28 @@ def test_a_gradient_that_is_not_finite_is_loud():
     o = LearningOptions()
     with pytest.raises(FloatingPointError, match="not finite"):
         update(agent, chunk, build_learner(agent, o, torch.Generator()), o, 0.0, 0.0)
+
+
+def test_what_is_still_held_is_no_end():
+    """Of a decision whose action is still held only the value counts: its reward so far changes no advantage."""
+    agent = build()
+    vector, c, _ = learn(agent, 3)
+    for _ in range(50):
+        chunk = collect(vector, agent, c, 16, MANY)
+        if (~chunk.complete & torch.isin(torch.arange(len(chunk.follow)), chunk.follow)).any():
+            break
+    else:
+        pytest.fail("no decision that follows another was still held")
+    o, found = LearningOptions(), []
+    for poison in (0.0, 1e6):
+        chunk.reward[~chunk.complete] += poison
+        learner = build_learner(agent, o, torch.Generator())
+        found.append(advantages(chunk, learner, o, 0.0)[chunk.complete])
+    assert torch.equal(*found)
+
+
+def test_a_chunk_takes_at_least_a_step_though_everything_is_held():
+    agent = build()
+    vector, c, _ = learn(agent, 3)
+    for _ in range(30):
+        assert collect(vector, agent, c, 8, 1).steps >= 1
