@@ -234,10 +234,3 @@ def test_what_is_still_held_is_no_end():
         learner = build_learner(agent, o, torch.Generator())
         found.append(advantages(chunk, learner, o, 0.0)[chunk.complete])
     assert torch.equal(*found)
-
-
-def test_a_chunk_takes_at_least_a_step_though_everything_is_held():
-    agent = build()
-    vector, c, _ = learn(agent, 3)
-    for _ in range(30):
-        assert collect(vector, agent, c, 8, 1).steps >= 1

@@ -129,6 +129,12 @@ def test_an_action_is_held_while_nothing_changes_and_the_next_chunk_takes_it_up(
     assert second.inputs.prev_action.tolist() == [1, 1] and second.inputs.time.tolist() == [12, 15]
 
 
+def test_a_chunk_takes_at_least_a_step_though_everything_is_held():
+    envs, agent = StillEnv([200], [False]), Stubborn()
+    c = start_collecting(envs, agent, [0], None, 2.0)
+    assert [collect(envs, agent, c, 100, 1).steps for _ in range(5)] == [1, 1, 2, 4, 8]
+
+
 def test_growth_1_decides_at_every_step():
     envs, agent = StillEnv([20], [False]), Stubborn()
     c = start_collecting(envs, agent, [0], None, 1.0)
