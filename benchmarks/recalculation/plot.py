@@ -39,7 +39,7 @@ def draw(results: list[dict[str, Any]], out: Path) -> None:
             label = None  # one entry for each variant
     axes.axhline(0.5, color="black", linewidth=0.6, linestyle=":")
     axes.set(xlabel="environment steps (millions)", ylabel="success of training episodes", ylim=(-0.02, 1.02))
-    axes.set_title("Crowded T-Maze, length 100, chunks of 32 steps, 3 seeds each", fontsize=10)
+    axes.set_title("Crowded T-Maze, length 100, chunks of at most 32 steps, 3 seeds each", fontsize=10)
     axes.legend(loc="center right", fontsize=8, frameon=False, bbox_to_anchor=(1.0, 0.68))
     out.parent.mkdir(exist_ok=True)
     figure.savefig(out, dpi=130)
