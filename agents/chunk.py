@@ -45,7 +45,8 @@ class Decision:
 @dataclass
 class Chunk:
     """The decisions of T steps of B environments, in order of time. What came after a decision belongs to it until the
-    environment's next decision; where that is not known yet, the decision is not `complete` and not learnt from."""
+    environment's next decision; where that is not known yet, the decision is not `complete` and not learnt from, though
+    those before it are."""
 
     inputs: Inputs  # [n, ...]
     action: Tensor  # [n] int64

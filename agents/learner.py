@@ -58,9 +58,9 @@ def advantages(chunk: Chunk, learner: Learner, options: LearningOptions, bonus: 
     done = chunk.complete
     learner.income.add(float(chunk.reward[done].sum()), float(chunk.duration[done].sum()))
     earned = net_reward(chunk.reward, chunk.duration, learner.income.rate) + bonus * chunk.novelty
-    # The sum ends before a decision whose action is still held: all that is known of it is its value.
-    known = torch.where((chunk.follow >= 0) & done[chunk.follow], chunk.follow, -1)
-    parts = (earned, chunk.value, chunk.next_value, known)
+    # A decision that is still held counts with what it has earned so far and is worth nothing beyond (its next_value is
+    # 0): an agent is not to be drawn into holding on for ever by a value that no hold has realised (docs/lab-notes.md).
+    parts = (earned, chunk.value, chunk.next_value, chunk.follow)
     return torch.from_numpy(gae(*(x.numpy() for x in parts), options.gamma, options.gae_lambda))
 
 

@@ -73,7 +73,6 @@ def collect(envs: Any, agent: Any, c: Collector, steps: int, decisions: int) -> 
         log.go_on(c.held, c.inputs(c.held.env))
         if timeline is not None:
             timeline.record_read(torch.from_numpy(c.held.env))
-        enough += log.size
     while log.steps < steps and log.size < enough:
         deciding = c.holding.deciding()
         if len(deciding) > 0:

@@ -114,7 +114,6 @@ class RunOptions:
             "--codec-ring": m.codec_ring,
             "--codec-updates": m.codec_updates,
             "--chunk-steps": lo.chunk_steps,
-            "--chunk-decisions": lo.chunk_decisions,
             "--epochs": lo.epochs,
             "--states-per-env": lo.states_per_env,
             "--novelty-bonus-timesteps": lo.novelty_bonus_timesteps,
@@ -154,6 +153,8 @@ class RunOptions:
         for flag, number in positive.items():
             if number <= 0:
                 raise UserError(f"{flag} is {number}; it must be greater than 0")
+        if lo.chunk_decisions < 2:
+            raise UserError(f"--chunk-decisions is {lo.chunk_decisions}; it must be at least 2: one may still be held")
         if lo.hold_growth < 1:
             raise UserError(f"--hold-growth is {lo.hold_growth}; it must be at least 1, which decides at every step")
         if self.agent != "memory":

@@ -218,19 +218,21 @@ def test_a_gradient_that_is_not_finite_is_loud():
         update(agent, chunk, build_learner(agent, o, torch.Generator()), o, 0.0, 0.0)
 
 
-def test_what_is_still_held_is_no_end():
-    """Of a decision whose action is still held only the value counts: its reward so far changes no advantage."""
+def test_what_is_still_held_counts_with_what_it_has_earned():
+    """The decision before it gets gamma lambda of (reward so far - value): nothing beyond the chunk is counted on."""
     agent = build()
     vector, c, _ = learn(agent, 3)
     for _ in range(50):
         chunk = collect(vector, agent, c, 16, MANY)
-        if (~chunk.complete & torch.isin(torch.arange(len(chunk.follow)), chunk.follow)).any():
+        leads = chunk.complete & (chunk.follow >= 0) & ~chunk.complete[chunk.follow]
+        if leads.any():
             break
     else:
         pytest.fail("no decision that follows another was still held")
     o, found = LearningOptions(), []
-    for poison in (0.0, 1e6):
-        chunk.reward[~chunk.complete] += poison
-        learner = build_learner(agent, o, torch.Generator())
-        found.append(advantages(chunk, learner, o, 0.0)[chunk.complete])
-    assert torch.equal(*found)
+    for earned in (0.0, 1.0):
+        chunk.reward[~chunk.complete] += earned
+        found.append(advantages(chunk, build_learner(agent, o, torch.Generator()), o, 0.0))
+    difference = (found[1] - found[0])[leads]
+    torch.testing.assert_close(difference, torch.full_like(difference, o.gamma * o.gae_lambda))
+    assert (chunk.next_value[~chunk.complete] == 0).all()

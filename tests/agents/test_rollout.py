@@ -132,7 +132,7 @@ def test_an_action_is_held_while_nothing_changes_and_the_next_chunk_takes_it_up(
 def test_a_chunk_takes_at_least_a_step_though_everything_is_held():
     envs, agent = StillEnv([200], [False]), Stubborn()
     c = start_collecting(envs, agent, [0], None, 2.0)
-    assert [collect(envs, agent, c, 100, 1).steps for _ in range(5)] == [1, 1, 2, 4, 8]
+    assert [collect(envs, agent, c, 100, 2).steps for _ in range(4)] == [2, 2, 4, 8]
 
 
 def test_growth_1_decides_at_every_step():

@@ -155,6 +155,7 @@ BAD = {
     "negative": (["--seed", "-1"], "--seed"),
     "zero": (["--num-envs", "0"], "--num-envs"),
     "share": (["--gamma", "1.5"], "--gamma"),
+    "too few decisions": (["--chunk-decisions", "1"], "--chunk-decisions"),
     "hold": (["--hold-growth", "0.5"], "--hold-growth"),
     "device": (["--device", "cuda"], "--device"),
     "not a number": (["--learning-rate", "nan"], "--learning-rate"),
