@@ -25,7 +25,6 @@ from agents.options import LearningOptions
 from agents.running import Income, Moments
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
-SMALLEST_DEVIATION = 1e-2  # of the advantages of a chunk, in deviations of the targets: few of them can be equal
 SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
 # Gradients shrink once the corridor is learnt: a long memory of their squares would keep the steps small for long.
 BETAS = (0.9, 0.99)
@@ -83,7 +82,7 @@ def update(
     agent.heads.rescale(learner.targets.mean, learner.targets.std)
 
     advantage = advantage - advantage[done].mean()
-    deviation = advantage[done].square().mean().sqrt().clamp(min=SMALLEST_DEVIATION * learner.targets.std)
+    deviation = advantage[done].square().mean().sqrt() + 1e-8
     scaled, stakes = advantage / deviation, chunk.scale / deviation
     temperature = ent_coef * stakes  # the bonus weighs as much as what the state decides, else arms collapse
 

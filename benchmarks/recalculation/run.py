@@ -2,9 +2,9 @@
 
 Trains every way of recalculation, and the agent without memory, on the crowded and on the plain T-Maze, 3 seeds each
 (smaller etas of `target` once, on the crowded one), in chunks of at most 32 steps, so that what teaches the embedding
-network has to cross the memory. `direct` on the crowded one is the main job (`make train`), 5 seeds, each alone on the machine.
-Runs stop when a greedy evaluation succeeds 98 times of 100, or at their budget; "direct, to the end" does not stop, and
-checks its gradients against the oracle's.
+network has to cross the memory. `direct` on the crowded one is the main job (`make train`), 5 seeds, each alone on the
+machine. Runs stop when a greedy evaluation succeeds 98 times of 100, or at their budget; "direct, to the end" does not
+stop, and checks its gradients against the oracle's.
 
 Resumable (benchmarks/runs.py); then it writes the table, results.md. A row has the last checkpoint's greedy and sampled
 success on 1,000 fresh episodes, the linear probe for the cue on stored embeddings before and after (probe.py), steps,
