@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from agents.chunk import Chunk
@@ -62,9 +63,10 @@ def train(options: RunOptions, command: list[str]) -> int:
             if options.agent == "memory":
                 metrics.note(update_codec(agent, chunk, learner.generator))
                 metrics.note(agent.codec.figures())
-                metrics.note(writes(chunk))
+                metrics.note({"memory/writes_per_step": per_step(chunk.novel, chunk)})
                 state = collector.agent_state
                 metrics.note(describe(state.memory, state.attention, torch.from_numpy(collector.lengths)))
+            metrics.note({"rollout/decisions_per_step": per_step(chunk.complete, chunk)})
             metrics.note_episodes(chunk.episodes)
             if run.after_chunk(collector.steps_done):
                 break
@@ -80,12 +82,9 @@ def train(options: RunOptions, command: list[str]) -> int:
     return code
 
 
-def writes(chunk: Chunk) -> dict[str, float]:
-    steps = chunk.steps * chunk.num_envs
-    return {
-        "memory/writes_per_step": float(chunk.novel.sum()) / steps,
-        "rollout/decisions_per_step": float(chunk.complete.sum()) / steps,
-    }
+def per_step(count: Tensor, chunk: Chunk) -> float:
+    """How many of a chunk's decisions [n] bool, for each environment step."""
+    return float(count.sum()) / (chunk.steps * chunk.num_envs)
 
 
 def announce(options: RunOptions, folder: Path, agent: Any) -> None:

@@ -82,8 +82,8 @@ def clear(state: MemoryState, index: Tensor) -> None:
 def slot_to_write(state: MemoryState, index: Tensor, time: Tensor, eviction: str) -> Tensor:
     """The slot that the next write takes in each environment of `index` [n]: a free one, else the evicted one.
 
-    `fifo` evicts the oldest slot, `least_read` the one that received the least attention per step of its life;
-    `time` [n] is the episode's step.
+    `fifo` evicts the oldest slot, `least_read` the one that received the least attention (counted at
+    decisions) per step of its life; `time` [n] is the episode's step.
     """
     written = state.written[index]  # [n, N]
     step = state.step[index]
