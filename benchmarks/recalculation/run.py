@@ -35,9 +35,12 @@ SOLVED = 0.98
 
 STOP = f"--stop-at-success {SOLVED}"
 TASKS = {
-    "crowded": "--chunk-steps 32 --total-timesteps 3000000",
-    "plain": "--chunk-steps 32 --total-timesteps 2000000 --env Reinstate/GridTMazePassive-v0",
+    "crowded": "--chunk-steps 32 --total-timesteps {budget}",
+    "plain": "--chunk-steps 32 --total-timesteps {budget} --env Reinstate/GridTMazePassive-v0",
 }
+BUDGETS = {"crowded": 3_000_000, "plain": 2_000_000}
+CONTROLS = ("truncated", "none", "no memory")
+CONTROL_BUDGET = 4_000_000  # of the crowded task's controls: twice what the slowest solved run took
 MAIN = ("crowded", "direct")  # the main job
 SEEDS = {  # others have 3
     MAIN: 5,
@@ -73,10 +76,15 @@ class Grid:
     """Which tasks."""
 
 
+def task_flags(task: str, variant: str) -> str:
+    budget = CONTROL_BUDGET if task == "crowded" and variant in CONTROLS else BUDGETS[task]
+    return TASKS[task].format(budget=budget)
+
+
 def runs(task: str) -> Iterator[Run]:
     for variant, flags in VARIANTS.items():
         for seed in range(1, SEEDS.get((task, variant), 3) + 1):
-            yield Run(task, variant, seed, f"{TASKS[task]} {flags}")
+            yield Run(task, variant, seed, f"{task_flags(task, variant)} {flags}")
 
 
 def rows() -> list[dict[str, Any]]:
