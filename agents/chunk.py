@@ -19,7 +19,9 @@ class Inputs:
     prev_action: Tensor  # [n] int64, -1 on a first step
     prev_reward: Tensor  # [n] float32, 0 on a first step
     is_first: Tensor  # [n] bool
-    time: Tensor  # [n] int64: steps of the episode so far; for the memory's books, networks do not see it
+    # For the memory's books; networks see neither.
+    time: Tensor  # [n] int64: steps of the episode so far
+    paid: Tensor  # [n] float32: its rewards so far
 
     def rows(self, index: Tensor) -> Inputs:
         return Inputs(
@@ -28,6 +30,7 @@ class Inputs:
             self.prev_reward[index],
             self.is_first[index],
             self.time[index],
+            self.paid[index],
         )
 
 
@@ -56,7 +59,8 @@ class Chunk:
     novelty: Tensor  # [n]: 1 / k where this chunk wrote the k-th slot, else 0
     reward: Tensor  # [n] sum over the steps that the action was held
     duration: Tensor  # [n] steps that the action was held
-    next_value: Tensor  # [n]: V of the next decision; 0 where terminated, V(final observation) where truncated
+    next_value: Tensor  # [n]: V of the next decision, V(final observation) where truncated
+    terminal: Tensor  # [n] bool: the episode terminated
     follow: Tensor  # [n] int64: the same episode's next decision in this chunk, -1 for none
     complete: Tensor  # [n] bool
     steps: int  # T

@@ -36,6 +36,7 @@ class DecisionLog:
         self.duration = np.zeros(most, dtype=np.float32)
         self.next_value = np.zeros(most, dtype=np.float32)
         self.follow = np.full(most, NOWHERE)
+        self.terminal = np.zeros(most, dtype=bool)
         self.complete = np.zeros(most, dtype=bool)
         self.open = np.full(num_envs, NOWHERE)  # [B] the decision that each environment's steps belong to
         self.size, self.steps = 0, 0
@@ -71,6 +72,11 @@ class DecisionLog:
         self.complete[rows] = True
         self.open[env] = NOWHERE
 
+    def terminate(self, env: np.ndarray) -> None:
+        """Nothing comes after the open decisions of environments `env` [n]."""
+        self.terminal[self.open[env]] = True
+        self.close(env, 0.0)
+
     def still_open(self) -> Held:
         env = np.flatnonzero(self.open != NOWHERE)
         rows = torch.from_numpy(self.open[env])
@@ -85,7 +91,7 @@ class DecisionLog:
     def chunk(self) -> Chunk:
         """All decisions so far."""
         i, d, n = self.inputs, self._all_decisions(), self.size
-        fields = ("observation", "prev_action", "prev_reward", "is_first", "time")
+        fields = ("observation", "prev_action", "prev_reward", "is_first", "time", "paid")
         return Chunk(
             inputs=Inputs(*(torch.cat([getattr(x, f) for x in i]) for f in fields)),
             action=d.action,
@@ -96,6 +102,7 @@ class DecisionLog:
             reward=torch.from_numpy(self.reward[:n]),
             duration=torch.from_numpy(self.duration[:n]),
             next_value=torch.from_numpy(self.next_value[:n]),
+            terminal=torch.from_numpy(self.terminal[:n]),
             follow=torch.from_numpy(self.follow[:n]),
             complete=torch.from_numpy(self.complete[:n]),
             steps=self.steps,

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from agents.advantages import gae, net_reward
+from agents.advantages import discount, end_value, gae, net_reward
 from agents.chunk import Chunk
 from agents.losses import (
     approximate_kl,
@@ -22,7 +22,8 @@ from agents.losses import (
     value_loss,
 )
 from agents.options import LearningOptions
-from agents.running import Income, Moments
+from agents.running import EpisodeLength, Income, Moments
+from memory.episodes import Episodes, EpisodeRing, Events
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
 SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
@@ -41,6 +42,7 @@ class Learner:
     embed_parameters: list[Tensor]  # theta, clipped apart from the rest
     other_parameters: list[Tensor]
     income: Income = field(default_factory=Income)  # the going rate of reward
+    length: EpisodeLength = field(default_factory=EpisodeLength)
     targets: Moments = field(default_factory=Moments)  # of the critic
 
 
@@ -56,18 +58,42 @@ def advantages(chunk: Chunk, learner: Learner, options: LearningOptions, bonus: 
     """Advantages [n]; `bonus / k` is paid for the k-th fresh write of an episode."""
     done = chunk.complete
     learner.income.add(float(chunk.reward[done].sum()), float(chunk.duration[done].sum()))
-    earned = net_reward(chunk.reward, chunk.duration, learner.income.rate) + bonus * chunk.novelty
+    learner.length.add([e.length for e in chunk.episodes], chunk.steps)
+    lam = torch.full_like(chunk.value, options.gae_lambda)
     # A decision that is still held counts with what it has earned so far and is worth nothing beyond (its next_value is
     # 0): an agent is not to be drawn into holding on for ever by a value that no hold has realised (docs/lab-notes.md).
-    parts = (earned, chunk.value, chunk.next_value, chunk.follow)
-    return torch.from_numpy(gae(*(x.numpy() for x in parts), options.gamma, options.gae_lambda))
+    return relative_gae(chunk, chunk.value, chunk.next_value, bonus * chunk.novelty, lam, learner, options)
+
+
+def relative_gae(
+    x: Chunk | Events,
+    value: Tensor,
+    next_value: Tensor,
+    bonus: Tensor | float,
+    lam: Tensor,
+    learner: Learner,
+    options: LearningOptions,
+) -> Tensor:
+    """Advantages [n] of the decisions `x`, time discounted and all relative to the going rate."""
+    rate, horizon = learner.income.rate, options.horizon * learner.length.mean
+    gamma = discount(x.duration, horizon)
+    earned = net_reward(x.reward, gamma, rate, horizon) + bonus
+    next_value = torch.where(x.terminal, end_value(rate, horizon), next_value)
+    parts = (earned, value, next_value, x.follow, gamma, lam)
+    return torch.from_numpy(gae(*(p.numpy() for p in parts)))
 
 
 def update(
-    agent: Any, chunk: Chunk, learner: Learner, options: LearningOptions, progress: float, bonus: float
+    agent: Any,
+    chunk: Chunk,
+    learner: Learner,
+    options: LearningOptions,
+    progress: float,
+    bonus: float,
+    ring: EpisodeRing | None = None,
 ) -> dict[str, float]:
     """Learns from one chunk. `progress` in [0, 1] sets the schedules; `bonus / k` is paid for an episode's k-th
-    fresh write."""
+    fresh write. Finished episodes are learnt from again where there is a `ring` of them."""
     done = chunk.complete
     if not bool(done.any()):  # every action is still held
         return {}
@@ -97,6 +123,10 @@ def update(
         scale = value_loss(replay.log_scale, (advantage[p].abs() + SMALLEST_SCALE).log())
         uncertainty = entropy(replay.logits)
         loss = (weight * (policy + options.vf_coef * critic + SCALE_COEF * scale - temperature[p] * uncertainty)).sum()
+
+        if ring is not None and ring.size > 0:
+            episodes = ring.sample(options.replayed_episodes, learner.generator)
+            loss = loss + episodic_loss(agent, episodes, learner, options, ent_coef, log)
 
         learner.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -129,6 +159,38 @@ def update(
             "recalculation/gradient": crossed.gradient,
         }
     return log
+
+
+def episodic_loss(
+    agent: Any, episodes: Episodes, learner: Learner, options: LearningOptions, ent_coef: float, log: dict[str, float]
+) -> Tensor:
+    """What finished episodes teach, from slot to slot: the losses of a chunk at their remembered decisions.
+
+    Older policies made these decisions. Advantages go back from decision to decision by lambda min(1, pi / mu) (the
+    traces of Munos et al. 2016, arXiv 1606.02647), and the policy's ratio is clipped as in a chunk.
+    """
+    events, r = agent.replay_episodes(episodes)
+    if len(events.reward) == 0:
+        return torch.zeros(())
+    value = r.value.detach()
+    ratio = (r.log_prob.detach() - r.old_log_prob).exp()
+    known = events.follow >= 0
+    after = torch.where(known, events.follow, 0)
+    next_value = torch.where(known, value[after], value)  # cut: taken as no better or worse than the last event
+    lam = options.gae_lambda * torch.where(known, ratio[after].clamp(max=1.0), 0.0)
+    advantage = relative_gae(events, value, next_value, 0.0, lam, learner, options)
+    target = advantage + value
+    deviation = advantage.square().mean().sqrt() + 1e-8
+    policy = clipped_policy_loss(r.log_prob, r.old_log_prob, advantage / deviation, options.clip_coef)
+    critic = value_loss(r.value, target) / agent.heads.value_std.square()
+    scale = value_loss(r.log_scale, (advantage.abs() + SMALLEST_SCALE).log())
+    temperature = ent_coef * r.log_scale.detach().exp() / deviation
+    log |= {
+        "credit/events": float(len(value)),
+        "credit/ratio": float(ratio.mean()),
+        "credit/explained_variance": explained_variance(value, target),
+    }
+    return (policy + options.vf_coef * critic + SCALE_COEF * scale - temperature * entropy(r.logits)).mean()
 
 
 def share_between(novel: Tensor, share: float) -> Tensor:

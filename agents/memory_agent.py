@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from agents.chunk import Chunk, Decision, Inputs
 from agents.encoders import ImageEncoder, ObservationSpec, StateEncoder, TileEncoder, build_encoder, encode_distinct
 from agents.heads import ActorCriticHeads, choose
-from agents.replay import Replay, pick
+from agents.replay import EventReplay, Replay, pick
 from memory.codec import Codec, build_autoencoder
+from memory.episodes import Episodes, Events, events, visible_then
 from memory.frame_ring import FrameRing, hash_rows
 from memory.options import MemoryOptions
 from memory.read import MemoryRead, places_in_use
-from memory.recalculation import reembedded
-from memory.store import MemoryState, clear, empty, slot_to_write, write
+from memory.recalculation import eligible, reembedded, reinstate
+from memory.store import MemoryState, clear, empty, fill, slot_to_write, write
 from memory.timeline import EMPTY, Timeline
 from memory.write_rules import should_write
 
@@ -101,7 +102,7 @@ class MemoryAgent(nn.Module):
             clear(state.memory, begun)
             if timeline is not None:
                 timeline.record_reset(begun)
-        novel = self._write(inputs, index, state.memory, timeline)
+        novel, written = self._write(inputs, index, state.memory, timeline)
         if timeline is not None:
             timeline.record_read(index)
         features = self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward)  # [n, S]
@@ -114,11 +115,14 @@ class MemoryAgent(nn.Module):
         state.attention[index] = attention
         state.memory.read_weight[index] += attention
         action, log_prob = choose(logits, generator)
+        fill(state.memory, index[novel], written, action=action[novel], log_prob=log_prob[novel])
         novelty = novel / visible.sum(dim=1).clamp(min=1)
         return Decision(action, log_prob, value, log_scale.exp(), novelty), state
 
-    def _write(self, inputs: Inputs, index: Tensor, memory: MemoryState, timeline: Timeline | None) -> Tensor:
-        """Writes where the rule says so; returns the mask [n]."""
+    def _write(
+        self, inputs: Inputs, index: Tensor, memory: MemoryState, timeline: Timeline | None
+    ) -> tuple[Tensor, Tensor]:
+        """Writes where the rule says so; returns the mask [n], and the places that were taken."""
         o, coder = self.options, self.codec.current
         codes = coder.encode(inputs.observation)
         hashes = hash_rows(codes)
@@ -126,25 +130,27 @@ class MemoryAgent(nn.Module):
             o.write_rule, hashes, memory.code_hash[index], memory.written[index], inputs.time, o.write_every
         )
         if not bool(mask.any()):
-            return mask
-        index, frames, time, codes = index[mask], inputs.observation[mask], inputs.time[mask], codes[mask]
-        slot = slot_to_write(memory, index, time, o.eviction)
+            return mask, index[:0]
+        index, seen, codes = index[mask], inputs.rows(mask), codes[mask]
+        slot = slot_to_write(memory, index, seen.time, o.eviction)
         if timeline is not None:
             timeline.record_write(index, slot)
-        fidelity = coder.fidelity(frames, codes)
         write(
             memory,
             index,
             slot,
-            time,
-            self.embed(frames),
-            codes,
-            hashes[mask],
-            self.codec.version,
-            fidelity,
-            frames,
+            embedding=self.embed(seen.observation),
+            code=codes,
+            code_hash=hashes[mask],
+            version=self.codec.version,
+            fidelity=coder.fidelity(seen.observation, codes),
+            step=seen.time,
+            prev_action=seen.prev_action,
+            prev_reward=seen.prev_reward,
+            paid=seen.paid,
+            **({} if memory.observation is None else {"observation": seen.observation}),
         )
-        return mask
+        return mask, slot
 
     def begin_chunk(self, state: MemoryAgentState) -> ChunkStart:
         """Called before a chunk's first step: parameters have changed. Remembers the slots as they stand."""
@@ -169,6 +175,33 @@ class MemoryAgent(nn.Module):
         read, _ = self.read(features, slots, rows != EMPTY)
         outcome = self.heads(torch.cat([features, read], dim=-1))  # [n, A], [n], [n]
         return Replay(picked, *outcome, older if older.is_leaf else None)
+
+    def replay_episodes(self, episodes: Episodes) -> tuple[Events, EventReplay]:
+        """Runs the remembered decisions of finished episodes again, from their slots alone, under today's parameters,
+        on the graph: observations are reinstated, and where credit crosses the memory so are embeddings."""
+        memory, o = episodes.memory, self.options
+        may = memory.written if o.recalculation == "oracle" else eligible(memory, self.codec, o.min_fidelity)
+        e = events(episodes, may)
+        flat = e.episode * memory.written.shape[1] + e.slot
+        if o.recalculation == "oracle":
+            assert memory.observation is not None
+            frames = memory.observation[e.episode, e.slot]
+        else:
+            frames = reinstate(memory, self.codec, flat)
+        slots = memory.embedding
+        if o.recalculation not in ("none", "truncated"):
+            fresh = encode_distinct(self.embed, frames)
+            slots = slots.flatten(0, 1).index_copy(0, flat, fresh).view_as(slots)
+        visible = visible_then(memory, e)
+        used = places_in_use(visible)
+        action = memory.action[e.episode, e.slot].long()
+        features = self.encode_state(
+            frames, memory.prev_action[e.episode, e.slot].long(), memory.prev_reward[e.episode, e.slot]
+        )
+        read, _ = self.read(features, slots[:, :used].index_select(0, e.episode), visible[:, :used])
+        logits, value, log_scale = self.heads(torch.cat([features, read], dim=-1))
+        log_prob = torch.log_softmax(logits, dim=-1).gather(1, action[:, None]).squeeze(1)
+        return e, EventReplay(log_prob, memory.log_prob[e.episode, e.slot], logits, value, log_scale)
 
     def _older_slots(self, memory: MemoryState) -> Tensor:
         """Slots written before the chunk [B, N, D]: leaves, or recalculated on the graph (`refresh`)."""

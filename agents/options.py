@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 AgentName = Literal["memory", "lstm", "none"]
+CreditName = Literal["bootstrap", "episodic"]
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,18 @@ class LearningOptions:
     """Adam's step size at the start."""
     final_learning_rate: float = 1e-4
     """Adam's step size at --total-timesteps, reached linearly."""
-    gamma: float = 0.97
-    """Discount per decision, however long its action is held."""
+    horizon: float = 2.0
+    """Horizon of the discount, in episodes of the length they have lately had: time is discounted by exp(-1 / H) a
+    step, H = horizon x length."""
     gae_lambda: float = 0.9
-    """Lambda of generalised advantage estimation."""
+    """Lambda of generalised advantage estimation, from decision to decision."""
+    credit: CreditName = "episodic"
+    """How late rewards reach remembered actions: bootstrap leaves it to the critic; episodic learns from the slots of
+    finished episodes again."""
+    replayed_episodes: int = 64
+    """Finished episodes drawn for each epoch of --credit episodic."""
+    episode_ring: int = 512
+    """The last finished episodes whose slots are kept for it."""
     clip_coef: float = 0.2
     """Clipping range of the policy's probability ratio."""
     vf_coef: float = 0.5

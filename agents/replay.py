@@ -21,6 +21,17 @@ class Replay:
     remembered: Tensor | None = None  # [B, N, D] leaves: older slots, whose .grad recalculation takes up
 
 
+@dataclass
+class EventReplay:
+    """Policy and critic at n remembered decisions, on the graph; `old_log_prob` is of the policy that acted."""
+
+    log_prob: Tensor  # [n]
+    old_log_prob: Tensor  # [n]
+    logits: Tensor  # [n, A]
+    value: Tensor  # [n]
+    log_scale: Tensor  # [n]
+
+
 def pick(chunk: Chunk, most: int, generator: torch.Generator) -> Tensor:
     """The complete decisions [n] of a chunk, ascending: all, or `most` of them at random."""
     complete = chunk.complete.nonzero()[:, 0]

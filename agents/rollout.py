@@ -12,6 +12,7 @@ from torch import Tensor
 from agents.chunk import Chunk, EpisodeEnd, Inputs
 from agents.decision_log import DecisionLog, Held
 from agents.holding import Holding, as_bytes, rows_differ
+from memory.episodes import EpisodeRing
 
 
 @dataclass
@@ -38,6 +39,7 @@ class Collector:
             torch.from_numpy(self.prev_reward[index]),
             torch.from_numpy(self.lengths[index] == 0),
             torch.from_numpy(self.lengths[index]),
+            torch.from_numpy(self.returns[index].astype(np.float32)),
         )
 
 
@@ -62,9 +64,11 @@ def start_collecting(
     )
 
 
-def collect(envs: Any, agent: Any, c: Collector, steps: int, decisions: int) -> Chunk:
+def collect(
+    envs: Any, agent: Any, c: Collector, steps: int, decisions: int, episode_ring: EpisodeRing | None = None
+) -> Chunk:
     """Runs `steps` steps in each environment, fewer where each has decided `decisions` times on average before, and
-    moves the collector on."""
+    moves the collector on. The slots of episodes that end go into `episode_ring`."""
     start = agent.begin_chunk(c.agent_state)
     timeline = getattr(start, "timeline", None)
     log, episodes = DecisionLog(envs.num_envs, steps), []
@@ -88,10 +92,14 @@ def collect(envs: Any, agent: Any, c: Collector, steps: int, decisions: int) -> 
         c.steps_done += envs.num_envs
         done = terminated | truncated
         if done.any():
-            log.close(np.flatnonzero(terminated), 0.0)
+            log.terminate(np.flatnonzero(terminated))
             cut = np.flatnonzero(truncated & ~terminated)
             if len(cut) > 0:
                 log.close(cut, value_of_final(agent, c, info, reward, cut))
+            if episode_ring is not None:
+                ended = torch.from_numpy(np.flatnonzero(done))
+                figures = (torch.from_numpy(x[done]) for x in (c.returns, c.lengths, terminated))
+                episode_ring.add(c.agent_state.memory.rows(ended), *figures)
             episodes += _episode_ends(c, done, info)
         see(c, observation, reward.astype(np.float32), done)
     due = c.holding.deciding()
@@ -129,6 +137,7 @@ def value_of_final(agent: Any, c: Collector, info: dict, reward: np.ndarray, cut
         torch.from_numpy(reward[cut].astype(np.float32)),
         torch.zeros(len(cut), dtype=torch.bool),
         torch.from_numpy(c.lengths[cut]),
+        torch.from_numpy(c.returns[cut].astype(np.float32)),
     )
     return peek(agent, inputs, c.agent_state, torch.from_numpy(cut))
 

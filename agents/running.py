@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 DECAY = 0.95  # by each chunk
+EPISODES = 256  # that count for the usual length
 SMALLEST_STD = 1e-4
 
 
@@ -23,6 +24,22 @@ class Income:
     @property
     def rate(self) -> float:
         return self.reward / self.steps if self.steps > 0 else 0.0
+
+
+@dataclass
+class EpisodeLength:
+    """How long episodes last, in steps."""
+
+    mean: float = 0.0
+    count: int = 0
+
+    def add(self, lengths: list[int], steps: int) -> None:
+        """`lengths` of the episodes that ended in a chunk of `steps` steps. While none has ended, the steps count."""
+        if self.count == 0:
+            self.mean = self.mean + steps if not lengths else 0.0
+        for length in lengths:
+            self.count += 1
+            self.mean += (length - self.mean) / min(self.count, EPISODES)
 
 
 @dataclass

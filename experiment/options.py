@@ -115,6 +115,8 @@ class RunOptions:
             "--codec-updates": m.codec_updates,
             "--chunk-steps": lo.chunk_steps,
             "--epochs": lo.epochs,
+            "--replayed-episodes": lo.replayed_episodes,
+            "--episode-ring": lo.episode_ring,
             "--states-per-env": lo.states_per_env,
             "--novelty-bonus-timesteps": lo.novelty_bonus_timesteps,
         }
@@ -122,7 +124,6 @@ class RunOptions:
             if value < 1:
                 raise UserError(f"{flag} is {value}; it must be at least 1")
         shares = {
-            "--gamma": lo.gamma,
             "--gae-lambda": lo.gae_lambda,
             "--novel-share": lo.novel_share,
             "--min-fidelity": m.min_fidelity,
@@ -147,6 +148,7 @@ class RunOptions:
         positive = {
             "--target-step": m.target_step,
             "--learning-rate": lo.learning_rate,
+            "--horizon": lo.horizon,
             "--clip-coef": lo.clip_coef,
             "--max-grad-norm": lo.max_grad_norm,
         }

@@ -21,6 +21,7 @@ from experiment.build import build_agent, build_envs, check_device, generator, s
 from experiment.evaluation import evaluate, passes
 from experiment.metrics import Metrics
 from experiment.options import RunOptions
+from memory.episodes import EpisodeRing
 from memory.statistics import describe
 from memory.store import bytes_per_slot
 
@@ -45,6 +46,9 @@ def train(options: RunOptions, command: list[str]) -> int:
 
     seeds = streams(options.seed)
     learner = build_learner(agent, options.learning, generator(seeds["learning"]))
+    ring = None
+    if options.agent == "memory" and options.learning.credit == "episodic":
+        ring = EpisodeRing(options.learning.episode_ring, agent.initial_state(1).memory)
     training_seeds = spawn_seeds(options.seed, options.num_envs, "training")
     collector = start_collecting(envs, agent, training_seeds, generator(seeds["actions"]), options.learning.hold_growth)
     flat = {k: v for k, v in options.to_json().items() if not isinstance(v, dict)}
@@ -57,9 +61,9 @@ def train(options: RunOptions, command: list[str]) -> int:
             bonus_left = max(0.0, 1 - collector.steps_done / options.learning.novelty_bonus_timesteps)
             left = -(-(options.total_timesteps - collector.steps_done) // options.num_envs)
             steps = min(options.learning.chunk_steps, left)
-            chunk = collect(envs, agent, collector, steps, options.learning.chunk_decisions)
+            chunk = collect(envs, agent, collector, steps, options.learning.chunk_decisions, ring)
             bonus = options.learning.novelty_bonus * bonus_left
-            metrics.note(update(agent, chunk, learner, options.learning, progress, bonus))
+            metrics.note(update(agent, chunk, learner, options.learning, progress, bonus, ring))
             if options.agent == "memory":
                 metrics.note(update_codec(agent, chunk, learner.generator))
                 metrics.note(agent.codec.figures())

@@ -23,6 +23,12 @@ class MemoryState:
     step: Tensor  # [B, N] int32: the episode's step at which it was written
     read_weight: Tensor  # [B, N] float32: attention received so far, summed over reads
     written: Tensor  # [B, N] bool: is there anything in this slot?
+    # What was decided there, and before it: enough to learn from the decision again once the episode is over.
+    action: Tensor  # [B, N] int16
+    log_prob: Tensor  # [B, N] float32
+    prev_action: Tensor  # [B, N] int16, -1 on a first step
+    prev_reward: Tensor  # [B, N] float32
+    paid: Tensor  # [B, N] float32: the episode's rewards before it
     observation: Tensor | None = None  # [B, N, ...]: true observations, for the oracle alone
 
     def clone(self) -> MemoryState:
@@ -69,6 +75,11 @@ def empty(
         step=zeros(dtype=torch.int32),
         read_weight=zeros(dtype=torch.float32),
         written=zeros(dtype=torch.bool),
+        action=zeros(dtype=torch.int16),
+        log_prob=zeros(dtype=torch.float32),
+        prev_action=zeros(dtype=torch.int16),
+        prev_reward=zeros(dtype=torch.float32),
+        paid=zeros(dtype=torch.float32),
         observation=kept,
     )
 
@@ -97,29 +108,16 @@ def slot_to_write(state: MemoryState, index: Tensor, time: Tensor, eviction: str
     return torch.where(written, rank, -1.0).argmin(dim=1)  # free slots rank before every written one
 
 
-def write(
-    state: MemoryState,
-    index: Tensor,
-    slot: Tensor,
-    time: Tensor,
-    embedding: Tensor,
-    code: Tensor,
-    code_hash: Tensor,
-    version: int,
-    fidelity: Tensor,
-    observation: Tensor,
-) -> None:
-    """Writes one slot in each environment of `index` [n], in place, at the episode's step `time` [n]."""
-    state.embedding[index, slot] = embedding
-    state.code[index, slot] = code
-    state.code_hash[index, slot] = code_hash
-    state.version[index, slot] = version
-    state.fidelity[index, slot] = fidelity
-    state.step[index, slot] = time.to(state.step.dtype)
-    state.read_weight[index, slot] = 0.0
-    state.written[index, slot] = True
-    if state.observation is not None:
-        state.observation[index, slot] = observation
+def write(state: MemoryState, index: Tensor, slot: Tensor, **values: Tensor | int) -> None:
+    """Writes one slot in each environment of `index` [n], in place. `values` are fields of the state, [n, ...] each."""
+    fill(state, index, slot, read_weight=0, written=True, **values)
+
+
+def fill(state: MemoryState, index: Tensor, slot: Tensor, **values: Tensor | int) -> None:
+    """Sets fields, [n, ...] each, of the places `slot` [n] in environments `index` [n]."""
+    for name, value in values.items():
+        kept = getattr(state, name)
+        kept[index, slot] = value.to(kept.dtype) if isinstance(value, Tensor) else value
 
 
 def bytes_per_slot(state: MemoryState) -> int:
