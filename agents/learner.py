@@ -23,7 +23,7 @@ from agents.losses import (
 )
 from agents.options import LearningOptions
 from agents.running import EpisodeLength, Income, Moments
-from memory.episodes import Episodes, EpisodeRing, Events
+from memory.episodes import EpisodeRing, Episodes, Events
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
 SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
@@ -60,9 +60,9 @@ def advantages(chunk: Chunk, learner: Learner, options: LearningOptions, bonus: 
     learner.income.add(float(chunk.reward[done].sum()), float(chunk.duration[done].sum()))
     learner.length.add([e.length for e in chunk.episodes], chunk.steps)
     lam = torch.full_like(chunk.value, options.gae_lambda)
-    # A decision that is still held counts with what it has earned so far and is worth nothing beyond (its next_value is
-    # 0): an agent is not to be drawn into holding on for ever by a value that no hold has realised (docs/lab-notes.md).
-    return relative_gae(chunk, chunk.value, chunk.next_value, bonus * chunk.novelty, lam, learner, options)
+    # A decision that is still held counts with what it has earned so far; beyond it, nothing has changed.
+    next_value = torch.where(done, chunk.next_value, chunk.value)
+    return relative_gae(chunk, chunk.value, next_value, bonus * chunk.novelty, lam, learner, options)
 
 
 def relative_gae(
