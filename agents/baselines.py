@@ -18,7 +18,8 @@ from agents.replay import Replay, pick
 def decide(logits: Tensor, value: Tensor, log_scale: Tensor, generator: torch.Generator | None) -> Decision:
     """The decision of an agent without slots: nothing is written."""
     action, log_prob = choose(logits, generator)
-    return Decision(action, log_prob, value, log_scale.exp(), novelty=torch.zeros_like(value))
+    nothing = torch.zeros_like(action)
+    return Decision(action, log_prob, value, log_scale.exp(), novel=nothing.bool(), code=nothing)
 
 
 class MemorylessAgent(nn.Module):

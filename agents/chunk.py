@@ -42,7 +42,8 @@ class Decision:
     log_prob: Tensor  # [n] float32
     value: Tensor  # [n] float32
     scale: Tensor  # [n] float32: typical size of an advantage here
-    novelty: Tensor  # [n] float32: 1 / k where the k-th slot was written, 0 where nothing was
+    novel: Tensor  # [n] bool: wrote to memory
+    code: Tensor  # [n] int64: hash of the code that this observation has
 
 
 @dataclass
@@ -56,7 +57,8 @@ class Chunk:
     log_prob: Tensor  # [n]
     value: Tensor  # [n]
     scale: Tensor  # [n]
-    novelty: Tensor  # [n]: 1 / k where this chunk wrote the k-th slot, else 0
+    novel: Tensor  # [n] bool: wrote to memory in this chunk
+    code: Tensor  # [n] int64: hash of the code
     reward: Tensor  # [n] sum over the steps that the action was held
     duration: Tensor  # [n] steps that the action was held
     next_value: Tensor  # [n]: V of the next decision, V(final observation) where truncated
@@ -67,11 +69,6 @@ class Chunk:
     num_envs: int  # B
     start: Any = None  # the agent's record of its state when the chunk began
     episodes: list[EpisodeEnd] = field(default_factory=list)
-
-    @property
-    def novel(self) -> Tensor:
-        """[n] bool: wrote to memory in this chunk."""
-        return self.novelty > 0
 
 
 @dataclass(frozen=True)

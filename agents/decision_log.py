@@ -81,11 +81,12 @@ class DecisionLog:
         env = np.flatnonzero(self.open != NOWHERE)
         rows = torch.from_numpy(self.open[env])
         d = self._all_decisions()
-        decision = Decision(d.action[rows], d.log_prob[rows], d.value[rows], d.scale[rows], torch.zeros(len(rows)))
+        fields = (d.action, d.log_prob, d.value, d.scale, torch.zeros_like(d.novel), d.code)
+        decision = Decision(*(x[rows] for x in fields))
         return Held(env, decision, self.reward[self.open[env]], self.duration[self.open[env]])
 
     def _all_decisions(self) -> Decision:
-        fields = ("action", "log_prob", "value", "scale", "novelty")
+        fields = ("action", "log_prob", "value", "scale", "novel", "code")
         return Decision(*(torch.cat([getattr(d, f) for d in self.decisions]) for f in fields))
 
     def chunk(self) -> Chunk:
@@ -98,7 +99,8 @@ class DecisionLog:
             log_prob=d.log_prob,
             value=d.value,
             scale=d.scale,
-            novelty=d.novelty,
+            novel=d.novel,
+            code=d.code,
             reward=torch.from_numpy(self.reward[:n]),
             duration=torch.from_numpy(self.duration[:n]),
             next_value=torch.from_numpy(self.next_value[:n]),

@@ -23,7 +23,7 @@ from agents.losses import (
 )
 from agents.options import LearningOptions
 from agents.running import EpisodeLength, Income, Moments
-from memory.episodes import EpisodeRing, Episodes, Events
+from memory.episodes import EpisodeRing, Episodes, Events, surprise
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
 SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
@@ -54,15 +54,15 @@ def build_learner(agent: Any, options: LearningOptions, generator: torch.Generat
     return Learner(optimizer, generator, embed, others)
 
 
-def advantages(chunk: Chunk, learner: Learner, options: LearningOptions, bonus: float) -> Tensor:
-    """Advantages [n]; `bonus / k` is paid for the k-th fresh write of an episode."""
+def advantages(chunk: Chunk, learner: Learner, options: LearningOptions, bonus: Tensor | float) -> Tensor:
+    """Advantages [n]; `bonus` [n] is paid beside the rewards."""
     done = chunk.complete
     learner.income.add(float(chunk.reward[done].sum()), float(chunk.duration[done].sum()))
     learner.length.add([e.length for e in chunk.episodes], chunk.steps)
     lam = torch.full_like(chunk.value, options.gae_lambda)
     # A decision that is still held counts with what it has earned so far; beyond it, nothing has changed.
     next_value = torch.where(done, chunk.next_value, chunk.value)
-    return relative_gae(chunk, chunk.value, next_value, bonus * chunk.novelty, lam, learner, options)
+    return relative_gae(chunk, chunk.value, next_value, bonus, lam, learner, options)
 
 
 def relative_gae(
@@ -89,11 +89,10 @@ def update(
     learner: Learner,
     options: LearningOptions,
     progress: float,
-    bonus: float,
     ring: EpisodeRing | None = None,
 ) -> dict[str, float]:
-    """Learns from one chunk. `progress` in [0, 1] sets the schedules; `bonus / k` is paid for an episode's k-th
-    fresh write. Finished episodes are learnt from again where there is a `ring` of them."""
+    """Learns from one chunk. `progress` in [0, 1] sets the schedules. Finished episodes are learnt from again
+    where there is a `ring` of them."""
     done = chunk.complete
     if not bool(done.any()):  # every action is still held
         return {}
@@ -102,7 +101,9 @@ def update(
     for group in learner.optimizer.param_groups:
         group["lr"] = lr
 
-    advantage = advantages(chunk, learner, options, bonus)
+    bonus = options.novelty_bonus * (1 - progress)
+    paid = bonus * chunk.novel * surprise(chunk.code, agent.codec.version, ring) if ring is not None and bonus else 0.0
+    advantage = advantages(chunk, learner, options, paid)
     target = advantage + chunk.value  # [n]
     learner.targets.add(target[done])
     agent.heads.rescale(learner.targets.mean, learner.targets.std)
@@ -126,7 +127,7 @@ def update(
 
         if ring is not None and ring.size > 0:
             episodes = ring.sample(options.replayed_episodes, learner.generator)
-            loss = loss + episodic_loss(agent, episodes, learner, options, ent_coef, log)
+            loss = loss + episodic_loss(agent, episodes, learner, options, ent_coef, log, bonus, ring)
 
         learner.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -162,7 +163,7 @@ def update(
 
 
 def episodic_loss(
-    agent: Any, episodes: Episodes, learner: Learner, options: LearningOptions, ent_coef: float, log: dict[str, float]
+    agent: Any, episodes: Episodes, learner: Learner, options: LearningOptions, ent_coef: float, log: dict[str, float], bonus, ring
 ) -> Tensor:
     """What finished episodes teach, from slot to slot: the losses of a chunk at their remembered decisions.
 
@@ -178,7 +179,11 @@ def episodic_loss(
     after = torch.where(known, events.follow, 0)
     next_value = torch.where(known, value[after], value)  # cut: taken as no better or worse than the last event
     lam = options.gae_lambda * torch.where(known, ratio[after].clamp(max=1.0), 0.0)
-    advantage = relative_gae(events, value, next_value, 0.0, lam, learner, options)
+    paid = 0.0
+    if bonus:
+        memory = episodes.memory
+        paid = bonus * surprise(memory.code_hash[events.episode, events.slot], agent.codec.version, ring)
+    advantage = relative_gae(events, value, next_value, paid, lam, learner, options)
     target = advantage + value
     deviation = advantage.square().mean().sqrt() + 1e-8
     policy = clipped_policy_loss(r.log_prob, r.old_log_prob, advantage / deviation, options.clip_coef)

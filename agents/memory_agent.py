@@ -102,7 +102,7 @@ class MemoryAgent(nn.Module):
             clear(state.memory, begun)
             if timeline is not None:
                 timeline.record_reset(begun)
-        novel, written = self._write(inputs, index, state.memory, timeline)
+        novel, written, hashes = self._write(inputs, index, state.memory, timeline)
         if timeline is not None:
             timeline.record_read(index)
         features = self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward)  # [n, S]
@@ -116,13 +116,13 @@ class MemoryAgent(nn.Module):
         state.memory.read_weight[index] += attention
         action, log_prob = choose(logits, generator)
         fill(state.memory, index[novel], written, action=action[novel], log_prob=log_prob[novel])
-        novelty = novel / visible.sum(dim=1).clamp(min=1)
-        return Decision(action, log_prob, value, log_scale.exp(), novelty), state
+        return Decision(action, log_prob, value, log_scale.exp(), novel, hashes), state
 
     def _write(
         self, inputs: Inputs, index: Tensor, memory: MemoryState, timeline: Timeline | None
-    ) -> tuple[Tensor, Tensor]:
-        """Writes where the rule says so; returns the mask [n], and the places that were taken."""
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Writes where the rule says so; returns the mask [n], the places that were taken, and hashes [n] of the
+        codes."""
         o, coder = self.options, self.codec.current
         codes = coder.encode(inputs.observation)
         hashes = hash_rows(codes)
@@ -130,7 +130,7 @@ class MemoryAgent(nn.Module):
             o.write_rule, hashes, memory.code_hash[index], memory.written[index], inputs.time, o.write_every
         )
         if not bool(mask.any()):
-            return mask, index[:0]
+            return mask, index[:0], hashes
         index, seen, codes = index[mask], inputs.rows(mask), codes[mask]
         slot = slot_to_write(memory, index, seen.time, o.eviction)
         if timeline is not None:
@@ -150,7 +150,7 @@ class MemoryAgent(nn.Module):
             paid=seen.paid,
             **({} if memory.observation is None else {"observation": seen.observation}),
         )
-        return mask, slot
+        return mask, slot, hashes
 
     def begin_chunk(self, state: MemoryAgentState) -> ChunkStart:
         """Called before a chunk's first step: parameters have changed. Remembers the slots as they stand."""

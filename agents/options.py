@@ -51,6 +51,5 @@ class LearningOptions:
     novel_share: float = 0.3
     """Weight of the decisions that wrote to memory in the loss; the others have the rest."""
     novelty_bonus: float = 0.0
-    """Reward for an episode's first fresh write, 1 / k of it for the k-th; vanishes over --novelty-bonus-timesteps."""
-    novelty_bonus_timesteps: int = 1_000_000
-    """Environment steps over which the novelty bonus vanishes."""
+    """Reward for a fresh write that few of the last finished episodes hold: so much for each nat of its surprise.
+    Vanishes over --total-timesteps."""

@@ -118,7 +118,6 @@ class RunOptions:
             "--replayed-episodes": lo.replayed_episodes,
             "--episode-ring": lo.episode_ring,
             "--states-per-env": lo.states_per_env,
-            "--novelty-bonus-timesteps": lo.novelty_bonus_timesteps,
         }
         for flag, value in at_least_one.items():
             if value < 1:

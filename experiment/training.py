@@ -58,12 +58,10 @@ def train(options: RunOptions, command: list[str]) -> int:
     try:
         while collector.steps_done < options.total_timesteps:
             progress = collector.steps_done / options.total_timesteps
-            bonus_left = max(0.0, 1 - collector.steps_done / options.learning.novelty_bonus_timesteps)
             left = -(-(options.total_timesteps - collector.steps_done) // options.num_envs)
             steps = min(options.learning.chunk_steps, left)
             chunk = collect(envs, agent, collector, steps, options.learning.chunk_decisions, ring)
-            bonus = options.learning.novelty_bonus * bonus_left
-            metrics.note(update(agent, chunk, learner, options.learning, progress, bonus, ring))
+            metrics.note(update(agent, chunk, learner, options.learning, progress, ring))
             if options.agent == "memory":
                 metrics.note(update_codec(agent, chunk, learner.generator))
                 metrics.note(agent.codec.figures())

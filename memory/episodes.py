@@ -57,6 +57,22 @@ class EpisodeRing:
         return Episodes(self.memory.rows(index), self.total[index], self.length[index], self.terminated[index])
 
 
+def surprise(code_hash: Tensor, version: int, ring: EpisodeRing) -> Tensor:
+    """-log((e + 1) / (E + 1)) [n] of codes [n] that e of the ring's E episodes hold: 0 for what every episode sees.
+
+    Codes of other versions than `version` cannot be compared: episodes that hold none of this one do not count.
+    """
+    memory = ring.memory
+    same = memory.written[: ring.size] & (memory.version[: ring.size] == version)
+    E = int(same.any(dim=1).sum())
+    known, count = memory.code_hash[: ring.size][same].unique(return_counts=True)
+    if len(known) == 0:
+        return torch.zeros(len(code_hash))
+    place = torch.searchsorted(known, code_hash).clamp(max=len(known) - 1)
+    held = torch.where(known[place] == code_hash, count[place], 0).clamp(max=E)
+    return -torch.log((held + 1) / (E + 1))
+
+
 @dataclass
 class Events:
     """Remembered decisions, episode by episode in order of time, and what lies between them: from slot to slot an
