@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
+import torch
 from numba import njit
 from torch import Tensor
+
+from agents.chunk import Chunk
+from memory.episodes import Events
 
 
 @njit(cache=True)
@@ -40,22 +46,40 @@ def gae(
     return advantage
 
 
+@dataclass(frozen=True)
+class GoingRate:
+    """What a step brings on average, and how far ahead counts."""
+
+    reward: float  # rho, of a step
+    horizon: float  # H, in steps
+
+    @property
+    def for_ever(self) -> float:
+        """rho H: what going on for ever at this rate is worth."""
+        return self.reward * self.horizon
+
+
 def discount(duration: Tensor, horizon: float) -> Tensor:
     """exp(-tau / H) [n]: time is discounted, however it is cut into decisions."""
     return (-duration / horizon).exp()
 
 
-def net_reward(reward: Tensor, gamma: Tensor, rate: float, horizon: float) -> Tensor:
-    """R - rho H (1 - gamma) [n]: what a decision brought beyond what its tau steps bring at the going rate rho, the
-    reward of a step on average (over tau << H steps, rho tau).
+def relative_advantages(
+    x: Chunk | Events, value: Tensor, next_value: Tensor, lam: Tensor, bonus: Tensor, going: GoingRate
+) -> Tensor:
+    """Advantages [n] of the decisions `x`, relative to the going rate.
 
-    Values are then relative to rho H, what going on for ever at this rate is worth. So is the end of an episode, after
-    which nothing is paid: it is worth `end_value`. With both, optimal policies are those of the rewards themselves;
-    what it buys is that values need not first fall (or rise) to rho H, and that what is the same everywhere cancels.
+    What a decision brought counts beyond what its tau steps bring at the going rate: R - rho H (1 - gamma), for a small
+    tau R - rho tau. Values are then relative to rho H. So is an episode's end, after which nothing is paid: it is
+    worth -rho H. With both, the best policies are those of the rewards themselves; what it buys is that values need
+    not first fall (or rise) to rho H, and that what is the same everywhere cancels.
+
+    Args:
+        value, next_value: [n], relative to the going rate.
+        lam: [n], see `gae`.
+        bonus: [n], paid beside the rewards.
     """
-    return reward - rate * horizon * (1 - gamma)
-
-
-def end_value(rate: float, horizon: float) -> float:
-    """-rho H: what the end of an episode is worth beyond going on at the going rate rho."""
-    return -rate * horizon
+    gamma = discount(x.duration, going.horizon)
+    earned = x.reward - going.for_ever * (1 - gamma) + bonus
+    after = torch.where(x.terminal, -going.for_ever, next_value)
+    return torch.from_numpy(gae(*(p.numpy() for p in (earned, value, after, x.follow, gamma, lam))))

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from agents.advantages import discount, end_value, gae, net_reward
+from agents.advantages import GoingRate, relative_advantages
 from agents.chunk import Chunk
+from agents.episodic import SCALE_COEF, SMALLEST_SCALE, episodic_loss
 from agents.losses import (
     approximate_kl,
     clipped_policy_loss,
@@ -23,14 +24,12 @@ from agents.losses import (
 )
 from agents.options import LearningOptions
 from agents.running import EpisodeLength, Income, Moments
-from memory.episodes import EpisodeRing, Episodes, Events, surprise
+from memory.episodes import EpisodeRing, surprise
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
-SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
 # Gradients shrink once the corridor is learnt: a long memory of their squares would keep the steps small for long.
 BETAS = (0.9, 0.99)
 EPSILON = 1e-8  # Adam's; clipped gradients of a policy can be smaller than the usual 1e-5 of PPO
-SCALE_COEF = 0.05  # small: the scale's loss must not fill the gradient clip
 
 
 @dataclass
@@ -43,7 +42,11 @@ class Learner:
     other_parameters: list[Tensor]
     income: Income = field(default_factory=Income)  # the going rate of reward
     length: EpisodeLength = field(default_factory=EpisodeLength)
+    ring: EpisodeRing | None = None  # the last finished episodes, where they are learnt from again
     targets: Moments = field(default_factory=Moments)  # of the critic
+
+    def going_rate(self, options: LearningOptions) -> GoingRate:
+        return GoingRate(self.income.rate, options.horizon * self.length.mean)
 
 
 def build_learner(agent: Any, options: LearningOptions, generator: torch.Generator) -> Learner:
@@ -51,7 +54,9 @@ def build_learner(agent: Any, options: LearningOptions, generator: torch.Generat
     known = {id(p) for p in embed}
     others = [p for p in agent.parameters() if id(p) not in known]
     optimizer = torch.optim.Adam([*embed, *others], lr=options.learning_rate, betas=BETAS, eps=EPSILON, fused=True)
-    return Learner(optimizer, generator, embed, others)
+    replays = options.credit == "episodic" and hasattr(agent, "replay_episodes")
+    ring = EpisodeRing(options.episode_ring, agent.initial_state(1).memory) if replays else None
+    return Learner(optimizer, generator, embed, others, ring=ring)
 
 
 def advantages(chunk: Chunk, learner: Learner, options: LearningOptions, bonus: Tensor | float) -> Tensor:
@@ -62,37 +67,18 @@ def advantages(chunk: Chunk, learner: Learner, options: LearningOptions, bonus: 
     lam = torch.full_like(chunk.value, options.gae_lambda)
     # A decision that is still held counts with what it has earned so far; beyond it, nothing has changed.
     next_value = torch.where(done, chunk.next_value, chunk.value)
-    return relative_gae(chunk, chunk.value, next_value, bonus, lam, learner, options)
+    return relative_advantages(chunk, chunk.value, next_value, lam, bonus, learner.going_rate(options))
 
 
-def relative_gae(
-    x: Chunk | Events,
-    value: Tensor,
-    next_value: Tensor,
-    bonus: Tensor | float,
-    lam: Tensor,
-    learner: Learner,
-    options: LearningOptions,
-) -> Tensor:
-    """Advantages [n] of the decisions `x`, time discounted and all relative to the going rate."""
-    rate, horizon = learner.income.rate, options.horizon * learner.length.mean
-    gamma = discount(x.duration, horizon)
-    earned = net_reward(x.reward, gamma, rate, horizon) + bonus
-    next_value = torch.where(x.terminal, end_value(rate, horizon), next_value)
-    parts = (earned, value, next_value, x.follow, gamma, lam)
-    return torch.from_numpy(gae(*(p.numpy() for p in parts)))
+def novelty(agent: Any, chunk: Chunk, learner: Learner) -> Tensor:
+    """How surprising each decision's fresh write is [n], in nats; 0 where nothing was written."""
+    if learner.ring is None:
+        return torch.zeros(len(chunk.novel))
+    return chunk.novel * surprise(chunk.code, agent.codec.version, learner.ring)
 
 
-def update(
-    agent: Any,
-    chunk: Chunk,
-    learner: Learner,
-    options: LearningOptions,
-    progress: float,
-    ring: EpisodeRing | None = None,
-) -> dict[str, float]:
-    """Learns from one chunk. `progress` in [0, 1] sets the schedules. Finished episodes are learnt from again
-    where there is a `ring` of them."""
+def update(agent: Any, chunk: Chunk, learner: Learner, options: LearningOptions, progress: float) -> dict[str, float]:
+    """Learns from one chunk. `progress` in [0, 1] sets the schedules."""
     done = chunk.complete
     if not bool(done.any()):  # every action is still held
         return {}
@@ -102,8 +88,7 @@ def update(
         group["lr"] = lr
 
     bonus = options.novelty_bonus * (1 - progress)
-    paid = bonus * chunk.novel * surprise(chunk.code, agent.codec.version, ring) if ring is not None and bonus else 0.0
-    advantage = advantages(chunk, learner, options, paid)
+    advantage = advantages(chunk, learner, options, bonus * novelty(agent, chunk, learner))
     target = advantage + chunk.value  # [n]
     learner.targets.add(target[done])
     agent.heads.rescale(learner.targets.mean, learner.targets.std)
@@ -125,9 +110,9 @@ def update(
         uncertainty = entropy(replay.logits)
         loss = (weight * (policy + options.vf_coef * critic + SCALE_COEF * scale - temperature[p] * uncertainty)).sum()
 
-        if ring is not None and ring.size > 0:
-            episodes = ring.sample(options.replayed_episodes, learner.generator)
-            loss = loss + episodic_loss(agent, episodes, learner, options, ent_coef, log, bonus, ring)
+        if learner.ring is not None and learner.ring.size > 0:
+            drawn = learner.ring.sample(options.replayed_episodes, learner.generator)
+            loss = loss + episodic_loss(agent, drawn, learner.going_rate(options), options, ent_coef, log)
 
         learner.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -160,42 +145,6 @@ def update(
             "recalculation/gradient": crossed.gradient,
         }
     return log
-
-
-def episodic_loss(
-    agent: Any, episodes: Episodes, learner: Learner, options: LearningOptions, ent_coef: float, log: dict[str, float], bonus, ring
-) -> Tensor:
-    """What finished episodes teach, from slot to slot: the losses of a chunk at their remembered decisions.
-
-    Older policies made these decisions. Advantages go back from decision to decision by lambda min(1, pi / mu) (the
-    traces of Munos et al. 2016, arXiv 1606.02647), and the policy's ratio is clipped as in a chunk.
-    """
-    events, r = agent.replay_episodes(episodes)
-    if len(events.reward) == 0:
-        return torch.zeros(())
-    value = r.value.detach()
-    ratio = (r.log_prob.detach() - r.old_log_prob).exp()
-    known = events.follow >= 0
-    after = torch.where(known, events.follow, 0)
-    next_value = torch.where(known, value[after], value)  # cut: taken as no better or worse than the last event
-    lam = options.gae_lambda * torch.where(known, ratio[after].clamp(max=1.0), 0.0)
-    paid = 0.0
-    if bonus:
-        memory = episodes.memory
-        paid = bonus * surprise(memory.code_hash[events.episode, events.slot], agent.codec.version, ring)
-    advantage = relative_gae(events, value, next_value, paid, lam, learner, options)
-    target = advantage + value
-    deviation = advantage.square().mean().sqrt() + 1e-8
-    policy = clipped_policy_loss(r.log_prob, r.old_log_prob, advantage / deviation, options.clip_coef)
-    critic = value_loss(r.value, target) / agent.heads.value_std.square()
-    scale = value_loss(r.log_scale, (advantage.abs() + SMALLEST_SCALE).log())
-    temperature = ent_coef * r.log_scale.detach().exp() / deviation
-    log |= {
-        "credit/events": float(len(value)),
-        "credit/ratio": float(ratio.mean()),
-        "credit/explained_variance": explained_variance(value, target),
-    }
-    return (policy + options.vf_coef * critic + SCALE_COEF * scale - temperature * entropy(r.logits)).mean()
 
 
 def share_between(novel: Tensor, share: float) -> Tensor:

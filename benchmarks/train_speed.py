@@ -64,7 +64,7 @@ class Training:
         lo, started, first = self.learning, time.perf_counter(), self.collector.steps_done
         while not enough(passed := time.perf_counter() - started):
             chunk = collect(self.envs, self.agent, self.collector, lo.chunk_steps, lo.chunk_decisions)
-            update(self.agent, chunk, self.learner, lo, progress, 0.0)
+            update(self.agent, chunk, self.learner, lo, progress)
             update_codec(self.agent, chunk, self.learner.generator)
             self.recent = (self.recent + [e.length for e in chunk.episodes])[-ENVS:]
         return (self.collector.steps_done - first) / passed, passed

@@ -21,7 +21,6 @@ from experiment.build import build_agent, build_envs, check_device, generator, s
 from experiment.evaluation import evaluate, passes
 from experiment.metrics import Metrics
 from experiment.options import RunOptions
-from memory.episodes import EpisodeRing
 from memory.statistics import describe
 from memory.store import bytes_per_slot
 
@@ -46,9 +45,6 @@ def train(options: RunOptions, command: list[str]) -> int:
 
     seeds = streams(options.seed)
     learner = build_learner(agent, options.learning, generator(seeds["learning"]))
-    ring = None
-    if options.agent == "memory" and options.learning.credit == "episodic":
-        ring = EpisodeRing(options.learning.episode_ring, agent.initial_state(1).memory)
     training_seeds = spawn_seeds(options.seed, options.num_envs, "training")
     collector = start_collecting(envs, agent, training_seeds, generator(seeds["actions"]), options.learning.hold_growth)
     flat = {k: v for k, v in options.to_json().items() if not isinstance(v, dict)}
@@ -60,8 +56,8 @@ def train(options: RunOptions, command: list[str]) -> int:
             progress = collector.steps_done / options.total_timesteps
             left = -(-(options.total_timesteps - collector.steps_done) // options.num_envs)
             steps = min(options.learning.chunk_steps, left)
-            chunk = collect(envs, agent, collector, steps, options.learning.chunk_decisions, ring)
-            metrics.note(update(agent, chunk, learner, options.learning, progress, ring))
+            chunk = collect(envs, agent, collector, steps, options.learning.chunk_decisions, learner.ring)
+            metrics.note(update(agent, chunk, learner, options.learning, progress))
             if options.agent == "memory":
                 metrics.note(update_codec(agent, chunk, learner.generator))
                 metrics.note(agent.codec.figures())

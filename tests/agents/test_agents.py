@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import envs  # noqa: F401
+from agents.advantages import discount
 from agents.baselines import LSTMAgent, MemorylessAgent
 from agents.encoders import GRID_CATEGORIES, ObservationSpec
 from agents.learner import advantages, build_learner, update, update_codec
@@ -48,11 +49,11 @@ def learn(agent, updates, seed=0, steps=16):
     o = LearningOptions(chunk_steps=steps)
     learner = build_learner(agent, o, torch.Generator().manual_seed(seed))
     for _ in range(updates):
-        chunk = collect(vector, agent, c, steps, MANY)
-        log = update(agent, chunk, learner, o, 0.0, 0.01)
+        chunk = collect(vector, agent, c, steps, MANY, learner.ring)
+        update(agent, chunk, learner, o, 0.0)
         if hasattr(agent, "codec"):
             update_codec(agent, chunk, learner.generator)
-    return vector, c, log
+    return vector, c, learner
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ def test_batched_equals_single(name):
         for b in range(NUM_ENVS):
             alone, singles[b] = agent.act(inputs.rows(torch.tensor([b])), singles[b], only, None)
             torch.testing.assert_close(alone.value[0], together.value[b], atol=1e-5, rtol=1e-4)
-            assert alone.novelty[0] == together.novelty[b]
+            assert alone.novel[0] == together.novel[b]
         action = torch.randint(0, 7, (NUM_ENVS,), generator=torch.Generator().manual_seed(t))
         observation, reward, terminated, truncated, _ = vector.step(action.numpy())
         first = torch.from_numpy(terminated | truncated)
@@ -109,7 +110,7 @@ def test_a_decision_is_the_same_again_where_nothing_changed():
     inputs.is_first[:] = False
     again, _ = agent.act(inputs, state, everyone, None)
     assert torch.equal(first.value, again.value) and torch.equal(first.log_prob, again.log_prob)
-    assert not again.novelty.any()
+    assert not again.novel.any()
 
 
 def parameters_after(seed, name="memory"):
@@ -131,11 +132,11 @@ def embedding_gradient(mode):
     for p in agent.embed.parameters():
         p.requires_grad_(True)
     chunk = collect(vector, agent, c, 2, MANY)
-    chunk.novelty[:] = 0.0  # leaves only what is older than the chunk
+    chunk.novel[:] = False  # leaves only what is older than the chunk
     for rows in chunk.start.timeline.reads:
         rows[rows >= NUM_ENVS * agent.options.slots] = -1
     o = LearningOptions(epochs=1, max_grad_norm=1e9)
-    update(agent, chunk, build_learner(agent, o, torch.Generator().manual_seed(0)), o, 0.0, 0.0)
+    update(agent, chunk, build_learner(agent, o, torch.Generator().manual_seed(0)), o, 0.0)
     return sum(float(p.grad.norm()) for p in agent.embed.parameters() if p.grad is not None)
 
 
@@ -151,7 +152,7 @@ def test_within_a_chunk_credit_crosses_by_itself_and_for_none_not_at_all(mode):
     chunk = collect(vector, agent, c, 16, MANY)
     assert chunk.novel.any()
     o = LearningOptions(epochs=1)
-    update(agent, chunk, build_learner(agent, o, torch.Generator().manual_seed(0)), o, 0.0, 0.0)
+    update(agent, chunk, build_learner(agent, o, torch.Generator().manual_seed(0)), o, 0.0)
     reached = any(p.grad is not None and p.grad.any() for p in agent.embed.parameters())
     assert reached == (mode == "truncated")
 
@@ -184,8 +185,8 @@ def holders_of_observations(things):
 
 def test_no_hidden_storage():
     agent = build()
-    vector, c, _ = learn(agent, 5)
-    kept = holders_of_observations({"agent": agent, "collector": c})
+    vector, c, learner = learn(agent, 5)
+    kept = holders_of_observations({"agent": agent, "collector": c, "learner": learner})
     assert kept == {".agent.codec.ring.frames", ".collector.observation"}  # the codec's ring and the step under way
     assert len(agent.codec.ring.frames) == MemoryOptions.codec_ring
     assert bytes_per_slot(c.agent_state.memory) <= 256
@@ -203,7 +204,7 @@ def test_recalculation_never_reads_the_ring():
         if poison:
             agent.codec.ring.frames[:] = 9
         o = LearningOptions()
-        update(agent, chunk, build_learner(agent, o, torch.Generator().manual_seed(0)), o, 0.0, 0.0)
+        update(agent, chunk, build_learner(agent, o, torch.Generator().manual_seed(0)), o, 0.0)
         results.append(torch.cat([p.detach().flatten() for p in agent.parameters()]))
     assert torch.equal(*results)
 
@@ -215,11 +216,11 @@ def test_a_gradient_that_is_not_finite_is_loud():
     chunk.reward[5] = torch.inf
     o = LearningOptions()
     with pytest.raises(FloatingPointError, match="not finite"):
-        update(agent, chunk, build_learner(agent, o, torch.Generator()), o, 0.0, 0.0)
+        update(agent, chunk, build_learner(agent, o, torch.Generator()), o, 0.0)
 
 
 def test_what_is_still_held_counts_with_what_it_has_earned():
-    """The decision before it gets gamma lambda of (reward so far - value): nothing beyond the chunk is counted on."""
+    """The decision before it gets gamma lambda of what was earned so far; beyond it, nothing has changed."""
     agent = build()
     vector, c, _ = learn(agent, 3)
     for _ in range(50):
@@ -232,7 +233,9 @@ def test_what_is_still_held_counts_with_what_it_has_earned():
     o, found = LearningOptions(), []
     for earned in (0.0, 1.0):
         chunk.reward[~chunk.complete] += earned
-        found.append(advantages(chunk, build_learner(agent, o, torch.Generator()), o, 0.0))
+        found.append(advantages(chunk, build_learner(agent, o, torch.Generator()), o, torch.zeros(len(chunk.reward))))
     difference = (found[1] - found[0])[leads]
-    torch.testing.assert_close(difference, torch.full_like(difference, o.gamma * o.gae_lambda))
-    assert (chunk.next_value[~chunk.complete] == 0).all()
+    learner = build_learner(agent, o, torch.Generator())
+    advantages(chunk, learner, o, torch.zeros(len(chunk.reward)))
+    gamma = discount(chunk.duration, learner.going_rate(o).horizon)[leads]
+    torch.testing.assert_close(difference, gamma * o.gae_lambda)

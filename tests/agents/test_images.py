@@ -43,7 +43,7 @@ def learnt(task, name, chunks):
     learner = build_learner(agent, options, torch.Generator().manual_seed(0))
     for _ in range(chunks):
         chunk = collect(vector, agent, c, STEPS, MANY)
-        update(agent, chunk, learner, options, 0.0, 0.0)
+        update(agent, chunk, learner, options, 0.0)
         if name == "memory":
             update_codec(agent, chunk, learner.generator)
     return agent, vector, c
@@ -62,7 +62,7 @@ def test_older_slots_are_recalculated_once_the_codec_reads_them():
     assert (memory.fidelity[memory.written] == 1).float().mean() > 0.9
     chunk = collect(vector, agent, c, 2, MANY)
     o = LearningOptions(epochs=1)
-    log = update(agent, chunk, build_learner(agent, o, torch.Generator().manual_seed(0)), o, 0.0, 0.0)
+    log = update(agent, chunk, build_learner(agent, o, torch.Generator().manual_seed(0)), o, 0.0)
     assert log["recalculation/codes"] > 0 and log["recalculation/share"] > 0.5
 
 

@@ -16,13 +16,10 @@ def put(memory, env, slot, step=0, code_hash=0, value=1.0):
         memory,
         index,
         place,
-        torch.tensor([step]),
-        torch.full((1, memory.embedding.shape[2]), value),
-        torch.zeros(1, memory.code.shape[2], dtype=torch.uint8),
-        torch.tensor([code_hash]),
-        0,
-        torch.ones(1),
-        torch.zeros(1, 2),
+        step=step,
+        embedding=torch.full((1, memory.embedding.shape[2]), value),
+        code_hash=code_hash,
+        fidelity=1.0,
     )
 
 
