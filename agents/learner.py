@@ -22,9 +22,10 @@ from agents.losses import (
     explained_variance,
     value_loss,
 )
+from agents.novelty import novelty
 from agents.options import LearningOptions
 from agents.running import EpisodeLength, Income, Moments
-from memory.episodes import EpisodeRing, surprise
+from memory.episodes import EpisodeRing
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
 # Gradients shrink once the corridor is learnt: a long memory of their squares would keep the steps small for long.
@@ -70,13 +71,6 @@ def advantages(chunk: Chunk, learner: Learner, options: LearningOptions, bonus: 
     return relative_advantages(chunk, chunk.value, next_value, lam, bonus, learner.going_rate(options))
 
 
-def novelty(agent: Any, chunk: Chunk, learner: Learner) -> Tensor:
-    """How surprising each decision's fresh write is [n], in nats; 0 where nothing was written."""
-    if learner.ring is None:
-        return torch.zeros(len(chunk.novel))
-    return chunk.novel * surprise(chunk.code, agent.codec.version, learner.ring)
-
-
 def update(agent: Any, chunk: Chunk, learner: Learner, options: LearningOptions, progress: float) -> dict[str, float]:
     """Learns from one chunk. `progress` in [0, 1] sets the schedules."""
     done = chunk.complete
@@ -88,7 +82,7 @@ def update(agent: Any, chunk: Chunk, learner: Learner, options: LearningOptions,
         group["lr"] = lr
 
     bonus = options.novelty_bonus * (1 - progress)
-    advantage = advantages(chunk, learner, options, bonus * novelty(agent, chunk, learner))
+    advantage = advantages(chunk, learner, options, bonus * novelty(chunk, agent, learner.ring))
     target = advantage + chunk.value  # [n]
     learner.targets.add(target[done])
     agent.heads.rescale(learner.targets.mean, learner.targets.std)
@@ -112,7 +106,9 @@ def update(agent: Any, chunk: Chunk, learner: Learner, options: LearningOptions,
 
         if learner.ring is not None and learner.ring.size > 0:
             drawn = learner.ring.sample(options.replayed_episodes, learner.generator)
-            loss = loss + episodic_loss(agent, drawn, learner.going_rate(options), options, ent_coef, log)
+            loss = loss + episodic_loss(
+                agent, drawn, learner.going_rate(options), options, ent_coef, log, bonus, learner.ring
+            )
 
         learner.optimizer.zero_grad(set_to_none=True)
         loss.backward()

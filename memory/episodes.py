@@ -73,6 +73,12 @@ def surprise(code_hash: Tensor, version: int, ring: EpisodeRing) -> Tensor:
     return -torch.log((held + 1) / (E + 1))
 
 
+def beyond(surprise: Tensor, slots: Tensor, visible: Tensor) -> Tensor:
+    """By how much a surprise [n] exceeds those [n, N] of the slots that were `visible` [n, N] before it."""
+    before = slots.masked_fill(~visible, 0.0).amax(dim=1)
+    return (surprise - before).clamp(min=0.0)
+
+
 @dataclass
 class Events:
     """Remembered decisions, episode by episode in order of time, and what lies between them: from slot to slot an

@@ -67,7 +67,7 @@ def stored(agent: Any, observation: Tensor) -> Tensor:
     """What the memory holds [n, D] after the first step of an episode."""
     n = len(observation)
     everyone, zero = torch.arange(n), torch.zeros(n)
-    first = Inputs(observation, torch.full((n,), -1), zero, torch.ones(n, dtype=torch.bool), zero.long())
+    first = Inputs(observation, torch.full((n,), -1), zero, torch.ones(n, dtype=torch.bool), zero.long(), zero)
     state = agent.act(first, agent.initial_state(n), everyone, None)[1]
     return state.memory.embedding[:, 0].clone()
 

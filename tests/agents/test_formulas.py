@@ -9,12 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.advantages import gae, net_reward
+from agents.advantages import GoingRate, discount, gae, relative_advantages
 from agents.heads import ActorCriticHeads, choose, soft_cap
 from agents.learner import share_between
 from agents.losses import approximate_kl, clipped_policy_loss, entropy, explained_variance, value_loss
 from agents.replay import pick
-from agents.running import Income, Moments
+from agents.running import EPISODES, EpisodeLength, Income, Moments
 
 
 def array(*values):
@@ -29,8 +29,8 @@ def test_gae_by_hand():
         value=array(2.0, 6.0, 4.0, 8.0, 10.0),
         next_value=array(4.0, 8.0, 0.0, 8.0, 12.0),
         follow=np.array([2, 3, -1, -1, -1]),
-        gamma=0.5,
-        lam=0.5,
+        gamma=array(0.5, 0.5, 0.5, 0.5, 0.5),
+        lam=array(0.5, 0.5, 0.5, 0.5, 0.5),
     )
     # deltas: 1+2-2=1, 3+4-6=1, 2-4=-2, 4+4-8=0, 5+6-10=1
     assert advantage.tolist() == [1 + 0.25 * -2, 1.0, -2.0, 0.0, 1.0]
@@ -48,19 +48,55 @@ def test_gae_agrees_with_a_naive_sum(count, num_envs, seed):
         later = [j for j in range(i + 1, count) if env[j] == env[i]]
         if later and rng.random() < 0.8:
             follow[i], following[i] = later[0], value[later[0]]
-    ours = gae(reward, value, following, follow, 0.9, 0.8)
+    gamma, lam = rng.uniform(size=(2, count))
+    ours = gae(reward, value, following, follow, gamma, lam)
     for i in range(count):
-        total, discount, k = 0.0, 1.0, i
+        total, weight, k = 0.0, 1.0, i
         while k >= 0:
-            total += discount * (reward[k] + 0.9 * following[k] - value[k])
-            discount *= 0.9 * 0.8
+            total += weight * (reward[k] + gamma[k] * following[k] - value[k])
+            weight *= gamma[k] * lam[k]
             k = follow[k]
         assert ours[i] == pytest.approx(total, abs=1e-9)
 
 
-def test_rewards_are_measured_against_the_going_rate():
-    """Two steps for 0.2 and one for 0.4, at a going rate of 0.1 a step."""
-    assert net_reward(array(0.2, 0.4), array(2.0, 1.0), rate=0.1).tolist() == pytest.approx([0.0, 0.3])
+def decisions(reward, duration, follow, terminal):
+    return SimpleNamespace(
+        reward=torch.tensor(reward),
+        duration=torch.tensor(duration),
+        follow=torch.tensor(follow),
+        terminal=torch.tensor(terminal),
+    )
+
+
+def test_advantages_relative_to_the_going_rate_by_hand():
+    """H = 10, rho = 0.1, so going on for ever is worth 1. Two steps for 0.2, then one for 0.4, which terminates."""
+    x = decisions([0.2, 0.4], [2.0, 1.0], [1, -1], [False, True])
+    value, half = torch.tensor([0.5, 0.25]), torch.tensor([0.5, 0.5])
+    got = relative_advantages(x, value, torch.tensor([0.25, 9.0]), half, torch.tensor([0.0, 0.1]), GoingRate(0.1, 10.0))
+    two, one = math.exp(-0.2), math.exp(-0.1)
+    last = 0.4 + 0.1 - (1 - one) - one * 1.0 - 0.25
+    assert got.tolist() == pytest.approx([0.2 - (1 - two) + two * 0.25 - 0.5 + two * 0.5 * last, last], rel=1e-5)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 8), st.floats(-2, 2), st.floats(2, 100), st.booleans(), st.integers(0, 2**31))
+def test_the_going_rate_changes_no_advantage(count, rate, horizon, ends, seed):
+    """Values relative to rho H and rewards relative to rho: the advantages are those of plain rewards and values."""
+    rng = np.random.default_rng(seed)
+    reward, value = (torch.from_numpy(rng.normal(size=count)).float() for _ in range(2))
+    duration = torch.from_numpy(rng.integers(1, 9, size=count)).float()
+    following = torch.cat([value[1:], torch.tensor([0.0 if ends else 3.0])])
+    follow = [*range(1, count), -1]
+    x = decisions(reward.tolist(), duration.tolist(), follow, [False] * (count - 1) + [ends])
+    lam, none = torch.full((count,), 0.9), torch.zeros(count)
+    plain = relative_advantages(x, value, following, lam, none, GoingRate(0.0, horizon))
+    shift = rate * horizon
+    relative = relative_advantages(x, value - shift, following - shift, lam, none, GoingRate(rate, horizon))
+    torch.testing.assert_close(relative, plain, atol=2e-3, rtol=1e-3)
+
+
+def test_time_is_discounted_however_it_is_cut():
+    assert discount(torch.tensor([3.0]), 7.0).item() == pytest.approx(discount(torch.ones(3), 7.0).prod().item())
 
 
 def test_policy_loss_is_clipped_on_the_side_that_would_go_further():
@@ -115,6 +151,19 @@ def test_running_figures_forget_slowly():
     same = Moments()
     same.add(torch.tensor([5.0, 5.0]))
     assert same.std > 0
+
+
+def test_the_usual_length_of_an_episode():
+    """While none has ended, the steps so far; then a plain mean, later one that forgets."""
+    length = EpisodeLength()
+    length.add([], 16)
+    length.add([], 4)
+    assert length.mean == 20
+    length.add([10, 30], 4)
+    length.add([50], 4)
+    assert length.mean == pytest.approx(30)
+    length.add([100] * 5 * EPISODES, 4)
+    assert length.mean == pytest.approx(100, abs=1)
 
 
 def test_the_novel_have_their_share():

@@ -100,7 +100,7 @@ class Stubborn(Reporter):
     def act(self, inputs, state, index, generator, timeline=None):
         self.decisions += 1
         one = torch.ones(len(index))
-        return Decision(one.long(), 0 * one, self.decisions * one, one, 0 * one), state
+        return Decision(one.long(), 0 * one, self.decisions * one, one, one > 1, one.long()), state
 
 
 class StillEnv(CountingEnvs):
@@ -194,7 +194,9 @@ def test_a_truncated_episode_is_valued_with_its_live_memory():
     c = start_collecting(envs, agent, [0], torch.Generator().manual_seed(0), 2.0)
     chunk = collect(envs, agent, c, 3, 100)
     first = torch.tensor([0])
-    final = Inputs(torch.tensor([[0.0, 0.0, 3.0]]), chunk.action[2:], chunk.reward[2:], first.bool(), first + 3)
+    final = Inputs(
+        torch.tensor([[0.0, 0.0, 3.0]]), chunk.action[2:], chunk.reward[2:], first.bool(), first + 3, chunk.reward[2:]
+    )
     live = agent.act(final, c.agent_state.rows(first), first, None)[0].value
     empty = agent.act(final, agent.initial_state(1), first, None)[0].value
     assert chunk.next_value[2] == live and live != empty

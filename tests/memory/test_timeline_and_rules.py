@@ -107,7 +107,7 @@ def test_write_rules():
 
 def test_bytes_of_a_slot_are_counted_field_by_field():
     memory = empty(1, 2, width=16, code_bytes=37)
-    assert bytes_per_slot(memory) == 16 * 4 + 37 + 8 + 4 + 4 + 4 + 4 + 1
+    assert bytes_per_slot(memory) == 16 * 4 + 37 + 8 + 4 + 4 + 4 + 4 + 1 + 2 + 4 + 2 + 4 + 4
     kept = empty(1, 2, 16, 37, observation=torch.zeros(7, 7, 3, dtype=torch.uint8))
     assert bytes_per_slot(kept) == bytes_per_slot(memory) + 147
 
