@@ -13,11 +13,14 @@ import envs  # noqa: F401
 from agents.advantages import discount
 from agents.baselines import LSTMAgent, MemorylessAgent
 from agents.encoders import GRID_CATEGORIES, ObservationSpec
+from agents.episodic import episodic_loss
 from agents.learner import advantages, build_learner, update, update_codec
 from agents.memory_agent import MemoryAgent, build_codec
 from agents.options import LearningOptions
 from agents.rollout import collect, start_collecting
+from memory.episodes import EpisodeRing
 from memory.options import MemoryOptions
+from memory.recalculation import eligible
 from memory.store import bytes_per_slot
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -239,3 +242,34 @@ def test_what_is_still_held_counts_with_what_it_has_earned():
     advantages(chunk, learner, o, torch.zeros(len(chunk.reward)))
     gamma = discount(chunk.duration, learner.going_rate(o).horizon)[leads]
     torch.testing.assert_close(difference, gamma * o.gae_lambda)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_remembered_decisions_replay_as_they_were_made(mode):
+    """From slots alone, with today's parameters and a codec that reads all it writes: the ratio is 1 in every episode
+    that was played with them and evicted nothing."""
+    agent = build(recalculation=mode, slots=64)
+    learn(agent, 60)
+    vector, c = start(agent, seed=7)
+    ring = EpisodeRing(512, agent.initial_state(1).memory)
+    while ring.size < 30:
+        collect(vector, agent, c, 16, MANY, ring)
+    drawn = ring.sample(30, torch.Generator().manual_seed(0))
+    assert eligible(drawn.memory, agent.codec, 1.0)[drawn.memory.written].all()
+    events, replay = agent.replay_episodes(drawn)
+    assert len(events.slot) == int(drawn.memory.written.sum()) > 100
+    torch.testing.assert_close(replay.log_prob, replay.old_log_prob, atol=2e-4, rtol=1e-3)
+
+
+def test_replayed_decisions_reach_the_embedding_network_where_credit_crosses_the_memory():
+    for mode in MODES:
+        agent = build(recalculation=mode)
+        _, c, learner = learn(agent, 30)
+        o, log = LearningOptions(), {}
+        going = learner.going_rate(o)
+        drawn = learner.ring.sample(64, learner.generator)
+        agent.zero_grad()
+        episodic_loss(agent, drawn, going, o, 0.0, log, 0.0, learner.ring).backward()
+        reached = any(p.grad is not None and bool(p.grad.any()) for p in agent.embed.parameters())
+        assert reached == (mode not in ("none", "truncated")), mode
+        assert log["credit/events"] > 0

@@ -34,7 +34,7 @@ class Reporter:
         value = inputs.observation @ torch.tensor([100.0, 10.0, 1.0])
         action = inputs.observation[:, 2].long() % 2
         nothing = torch.zeros_like(value)
-        return Decision(action, torch.zeros_like(value), value, torch.ones_like(value), nothing), state
+        return Decision(action, torch.zeros_like(value), value, torch.ones_like(value), nothing.bool(), action), state
 
 
 def table(chunk):

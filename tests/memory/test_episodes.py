@@ -1,0 +1,126 @@
+"""Finished episodes' slots: the ring, what lies between slots, what was visible then, and surprise."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memory.episodes import EpisodeRing, Episodes, beyond, events, surprise, visible_then
+from memory.store import empty, write
+
+
+def put(memory, env, place, **values):
+    write(memory, torch.tensor([env]), torch.tensor([place]), **values)
+
+
+def two_episodes():
+    """Three places. Episode 0 wrote at steps 0, 4, 7, the last in place 0 (its first slot was evicted), and terminated
+    after 9 steps with 5 in all; episode 1 wrote at step 0 alone and was cut after 6 steps with 1."""
+    memory = empty(2, 3, width=2, code_bytes=1)
+    put(memory, 0, 1, step=4, paid=1.0)
+    put(memory, 0, 2, step=5, paid=1.0)
+    put(memory, 0, 0, step=7, paid=3.0)
+    put(memory, 1, 0, step=0, paid=0.0)
+    return Episodes(memory, torch.tensor([5.0, 1.0]), torch.tensor([9, 6]), torch.tensor([True, False]))
+
+
+def test_events_are_in_order_of_time_with_exact_sums_between_them():
+    drawn = two_episodes()
+    e = events(drawn, drawn.memory.written)
+    assert e.episode.tolist() == [0, 0, 0, 1]
+    assert e.slot.tolist() == [1, 2, 0, 0]
+    assert e.reward.tolist() == [0.0, 2.0, 2.0, 1.0]
+    assert e.duration.tolist() == [1.0, 2.0, 2.0, 6.0]
+    assert e.follow.tolist() == [1, 2, -1, -1]
+    assert e.terminal.tolist() == [False, False, True, False]
+
+
+def test_what_is_left_out_belongs_to_the_event_before():
+    drawn = two_episodes()
+    may = drawn.memory.written.clone()
+    may[0, 2] = False
+    e = events(drawn, may)
+    assert e.slot.tolist() == [1, 0, 0]
+    assert e.reward.tolist() == [2.0, 2.0, 1.0] and e.duration.tolist() == [3.0, 2.0, 6.0]
+    assert e.follow.tolist() == [1, -1, -1]
+
+
+def test_an_event_sees_itself_and_what_was_written_before():
+    drawn = two_episodes()
+    e = events(drawn, drawn.memory.written)
+    assert visible_then(drawn.memory, e).tolist() == [
+        [False, True, False],
+        [False, True, True],
+        [True, True, True],
+        [True, False, False],
+    ]
+
+
+def test_no_events():
+    drawn = two_episodes()
+    e = events(drawn, torch.zeros_like(drawn.memory.written))
+    assert len(e.reward) == 0 and visible_then(drawn.memory, e).shape == (0, 3)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 2**31))
+def test_rewards_and_steps_between_events_add_up(num, places, seed):
+    """To what the episode paid, and lasted, from its first event on."""
+    g = torch.Generator().manual_seed(seed)
+    memory = empty(num, places, width=1, code_bytes=1)
+    memory.written = torch.rand(num, places, generator=g) < 0.7
+    memory.step = torch.stack([torch.randperm(20, generator=g)[:places] for _ in range(num)]).int()
+    memory.paid = memory.step * 0.5
+    total, length = torch.rand(num, generator=g) * 10, torch.full((num,), 25)
+    e = events(Episodes(memory, total, length, torch.zeros(num, dtype=torch.bool)), memory.written)
+    for i in range(num):
+        mine = e.episode == i
+        if memory.written[i].any():
+            first = int(memory.step[i][memory.written[i]].min())
+            assert float(e.reward[mine].sum()) == pytest.approx(float(total[i]) - 0.5 * first, abs=1e-4)
+            assert float(e.duration[mine].sum()) == 25 - first
+        else:
+            assert not mine.any()
+
+
+@settings(deadline=None)
+@given(st.integers(1, 6), st.lists(st.integers(0, 4), max_size=8))
+def test_the_ring_keeps_the_last_episodes(capacity, sizes):
+    ring = EpisodeRing(capacity, empty(1, 2, width=2, code_bytes=1))
+    expected, number = [], 0
+    for n in sizes:
+        numbers = torch.arange(number, number + n)
+        number += n
+        memory = empty(n, 2, width=2, code_bytes=1)
+        memory.step[:] = numbers[:, None]
+        ring.add(memory, numbers.double(), numbers, numbers % 2 == 0)
+        expected = (expected + numbers.tolist())[-capacity:]
+    assert ring.size == len(expected)
+    drawn = ring.sample(100, torch.Generator().manual_seed(0))
+    assert sorted(drawn.length.tolist()) == expected
+    assert torch.equal(drawn.memory.step[:, 0], drawn.length.int())
+    assert torch.equal(drawn.total.long(), drawn.length) and torch.equal(drawn.terminated, drawn.length % 2 == 0)
+    few = ring.sample(2, torch.Generator().manual_seed(0))
+    assert len(set(few.length.tolist())) == len(few.length) == min(2, len(expected))
+
+
+def test_surprise_is_how_few_episodes_hold_a_code():
+    """Of four episodes three hold code 7 and one holds 8; a fifth was written by another version."""
+    ring = EpisodeRing(8, empty(1, 2, width=2, code_bytes=1))
+    memory = empty(5, 2, width=2, code_bytes=1)
+    for env, code in enumerate((7, 7, 7, 9, 7)):
+        put(memory, env, 0, code_hash=code, version=2 if env < 4 else 1)
+    put(memory, 0, 1, code_hash=8, version=2)
+    assert surprise(torch.tensor([7]), 2, ring).tolist() == [0.0]  # nothing is known yet
+    five = torch.zeros(5)
+    ring.add(memory, five, five.long(), five.bool())
+    got = surprise(torch.tensor([7, 8, 5, 99]), 2, ring)
+    assert got.tolist() == pytest.approx([-math.log(4 / 5), -math.log(2 / 5), math.log(5), math.log(5)])
+
+
+def test_only_what_exceeds_the_rarest_thing_so_far_counts():
+    slots = torch.tensor([[1.0, 3.0], [1.0, 3.0], [1.0, 3.0]])
+    visible = torch.tensor([[True, False], [True, True], [False, False]])
+    assert beyond(torch.tensor([2.0, 2.0, 2.0]), slots, visible).tolist() == [1.0, 0.0, 2.0]
