@@ -63,7 +63,8 @@ class Training:
         """Trains at this point of the schedules until `enough` of the seconds passed; steps/s and seconds."""
         lo, started, first = self.learning, time.perf_counter(), self.collector.steps_done
         while not enough(passed := time.perf_counter() - started):
-            chunk = collect(self.envs, self.agent, self.collector, lo.chunk_steps, lo.chunk_decisions)
+            ring = self.learner.ring
+            chunk = collect(self.envs, self.agent, self.collector, lo.chunk_steps, lo.chunk_decisions, ring)
             update(self.agent, chunk, self.learner, lo, progress)
             update_codec(self.agent, chunk, self.learner.generator)
             self.recent = (self.recent + [e.length for e in chunk.episodes])[-ENVS:]

@@ -15,6 +15,8 @@ from agents.options import AgentName, LearningOptions
 from experiment.errors import UserError
 from memory.options import MemoryOptions
 
+EPISODIC = ("replayed_episodes", "episode_ring", "novelty_bonus")  # go by the slots of finished episodes
+
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 
@@ -158,8 +160,14 @@ class RunOptions:
             raise UserError(f"--chunk-decisions is {lo.chunk_decisions}; it must be at least 2: one may still be held")
         if lo.hold_growth < 1:
             raise UserError(f"--hold-growth is {lo.hold_growth}; it must be at least 1, which decides at every step")
+        episodic = [n for n in EPISODIC if getattr(lo, n) != getattr(LearningOptions, n)]
+        if lo.credit != "episodic" and episodic:
+            flags = ", ".join(flag_of(name) for name in episodic)
+            raise UserError(f"{flags} need the slots of finished episodes: leave them out, or choose --credit episodic")
         if self.agent != "memory":
-            changed = [f.name for f in dataclasses.fields(m) if getattr(m, f.name) != f.default]
+            changed = [f.name for f in dataclasses.fields(m) if getattr(m, f.name) != f.default] + episodic
+            if lo.credit != LearningOptions.credit:
+                changed.append("credit")
             if changed:
                 flags = ", ".join(flag_of(name) for name in changed)
                 raise UserError(f"{flags} need the memory: leave them out, or choose --agent memory")

@@ -154,7 +154,12 @@ BAD = {
     "slots too large": (["--embedding-width", "64"], "256"),
     "negative": (["--seed", "-1"], "--seed"),
     "zero": (["--num-envs", "0"], "--num-envs"),
-    "share": (["--gamma", "1.5"], "--gamma"),
+    "share": (["--gae-lambda", "1.5"], "--gae-lambda"),
+    "no horizon": (["--horizon", "0"], "--horizon"),
+    "no episode": (["--replayed-episodes", "0"], "--replayed-episodes"),
+    "a ring that nobody reads": (["--credit", "bootstrap", "--episode-ring", "9"], "--credit episodic"),
+    "a bonus without a ring": (["--credit", "bootstrap", "--novelty-bonus", "0.1"], "--credit episodic"),
+    "credit without slots": (["--agent", "lstm", "--credit", "bootstrap"], "--agent memory"),
     "too few decisions": (["--chunk-decisions", "1"], "--chunk-decisions"),
     "hold": (["--hold-growth", "0.5"], "--hold-growth"),
     "device": (["--device", "cuda"], "--device"),
@@ -330,7 +335,7 @@ def test_options_survive_the_config_file():
         env_kwargs=("length=9",),
         stop_at_success=0.5,
         memory=MemoryOptions(slots=3),
-        learning=LearningOptions(gamma=0.7),
+        learning=LearningOptions(horizon=0.7),
     )
     assert RunOptions.from_json(json.loads(json.dumps(options.to_json()))) == options
 
