@@ -53,7 +53,7 @@ class Rung:
 
 RUNGS = [
     Rung("GridTMazePassive", 100, "length", 3_000_000, controls=True),
-    Rung("GridTMazePassive", 1_000, "length", 20_000_000, seeds=5),
+    Rung("GridTMazePassive", 1_000, "length", 10_000_000, seeds=5),
     Rung("GridTMazePassive", 10_000, "length", 100_000_000),
     Rung("GridTMazeActive", 100, "length", 3_000_000, controls=True),
     Rung("GridTMazeActive", 1_000, "length", 20_000_000),
