@@ -60,7 +60,8 @@ class GoingRate:
 
 
 def discount(duration: Tensor, horizon: float) -> Tensor:
-    """exp(-tau / H) [n]: time is discounted, however it is cut into decisions."""
+    """exp(-tau / H) [n]: what comes after a decision is discounted by time, however that is cut into decisions. Rewards
+    within it are not."""
     return (-duration / horizon).exp()
 
 

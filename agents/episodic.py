@@ -33,7 +33,8 @@ def episodic_loss(
     """The losses of a chunk at the remembered decisions of finished episodes; figures go into `log`.
 
     Older policies made these decisions. Advantages go back from one to the one before by lambda min(1, pi / mu) (the
-    traces of Munos et al. 2016, arXiv 1606.02647), and the policy's ratio is clipped as in a chunk.
+    traces of Espeholt et al. 2018, V-trace, arXiv 1802.01561), and the policy's ratio is clipped as in a chunk. The
+    critic's target does not weigh the event's own ratio, as V-trace would.
     """
     events, r = agent.replay_episodes(episodes)
     if len(events.reward) == 0:
@@ -41,7 +42,7 @@ def episodic_loss(
     value = r.value.detach()
     ratio = (r.log_prob.detach() - r.old_log_prob).exp()
     next_value, lam = value_after(value, events.follow), options.gae_lambda * trace_after(ratio, events.follow)
-    paid = bonus * novelty_of_events(events, episodes.memory, agent, ring)
+    paid = bonus * novelty_of_events(events, episodes.memory, agent, ring) if bonus > 0 else torch.zeros_like(value)
     advantage = relative_advantages(events, value, next_value, lam, paid, going)
     target = advantage + value
     deviation = advantage.square().mean().sqrt() + 1e-8

@@ -82,7 +82,8 @@ def update(agent: Any, chunk: Chunk, learner: Learner, options: LearningOptions,
         group["lr"] = lr
 
     bonus = options.novelty_bonus * (1 - progress)
-    advantage = advantages(chunk, learner, options, bonus * novelty(chunk, agent, learner.ring))
+    paid = bonus * novelty(chunk, agent, learner.ring) if bonus > 0 else torch.zeros_like(chunk.value)
+    advantage = advantages(chunk, learner, options, paid)
     target = advantage + chunk.value  # [n]
     learner.targets.add(target[done])
     agent.heads.rescale(learner.targets.mean, learner.targets.std)

@@ -113,11 +113,12 @@ def test_surprise_is_how_few_episodes_hold_a_code():
     for env, code in enumerate((7, 7, 7, 9, 7)):
         put(memory, env, 0, code_hash=code, version=2 if env < 4 else 1)
     put(memory, 0, 1, code_hash=8, version=2)
-    assert surprise(torch.tensor([7]), 2, ring).tolist() == [0.0]  # nothing is known yet
+    put(memory, 1, 1, code_hash=7, version=2)  # twice in one episode, as other write rules do
+    assert surprise(torch.tensor([7]), torch.tensor([2]), 2, ring).tolist() == [0.0]  # nothing is known yet
     five = torch.zeros(5)
     ring.add(memory, five, five.long(), five.bool())
-    got = surprise(torch.tensor([7, 8, 5, 99]), 2, ring)
-    assert got.tolist() == pytest.approx([-math.log(4 / 5), -math.log(2 / 5), math.log(5), math.log(5)])
+    got = surprise(torch.tensor([7, 8, 5, 99, 99]), torch.tensor([2, 2, 2, 2, 1]), 2, ring)
+    assert got.tolist() == pytest.approx([-math.log(4 / 5), -math.log(2 / 5), math.log(5), math.log(5), 0.0])
 
 
 def test_only_what_exceeds_the_rarest_thing_so_far_counts():
