@@ -49,7 +49,7 @@ def start(agent, num_envs=NUM_ENVS, seed=0):
 
 def learn(agent, updates, seed=0, steps=16):
     vector, c = start(agent, seed=seed)
-    o = LearningOptions(chunk_steps=steps)
+    o = LearningOptions(chunk_steps=steps, replayed_episodes=8)
     learner = build_learner(agent, o, torch.Generator().manual_seed(seed))
     for _ in range(updates):
         chunk = collect(vector, agent, c, steps, MANY, learner.ring)
@@ -264,7 +264,7 @@ def test_remembered_decisions_replay_as_they_were_made(mode):
 def test_replayed_decisions_reach_the_embedding_network_where_credit_crosses_the_memory():
     for mode in MODES:
         agent = build(recalculation=mode)
-        _, c, learner = learn(agent, 30)
+        _, c, learner = learn(agent, 20)
         o, log = LearningOptions(), {}
         going = learner.going_rate(o)
         drawn = learner.ring.sample(64, learner.generator)
