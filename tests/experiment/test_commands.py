@@ -12,6 +12,7 @@ import experiment.training
 from agents.options import LearningOptions
 from experiment import checkpoint
 from experiment.build import build_agent, build_envs
+from experiment.checkpoint import FORMAT
 from experiment.cli import main
 from experiment.options import RunOptions
 from experiment.run_folder import read_options
@@ -319,7 +320,7 @@ def test_checkpoints_of_another_format_or_outside_the_run_are_refused(tmp_path, 
     assert main(["evaluate", str(run), "--checkpoint", "../checkpoints/step_000000320"]) == 2
     assert "no checkpoint" in capsys.readouterr().err
     path = run / "checkpoints" / "step_000000320" / "manifest.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 99'))
+    path.write_text(path.read_text().replace(f'"format": {FORMAT}', '"format": 99'))
     assert main(["evaluate", str(run)]) == 2
     assert "format 99" in capsys.readouterr().err
 
