@@ -257,7 +257,7 @@ def test_remembered_decisions_replay_as_they_were_made(mode):
     drawn = ring.sample(30, torch.Generator().manual_seed(0))
     assert eligible(drawn.memory, agent.codec, 1.0)[drawn.memory.written].all()
     events, replay = agent.replay_episodes(drawn)
-    assert len(events.slot) == int(drawn.memory.written.sum()) > 100
+    assert len(events.slot) == int(drawn.memory.written.sum()) > 40
     torch.testing.assert_close(replay.log_prob, replay.old_log_prob, atol=2e-4, rtol=1e-3)
 
 
