@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.advantages import GoingRate, discount, gae, relative_advantages
+from agents.episodic import trace_after, value_after
 from agents.heads import ActorCriticHeads, choose, soft_cap
 from agents.learner import share_between
 from agents.losses import approximate_kl, clipped_policy_loss, entropy, explained_variance, value_loss
@@ -97,6 +98,13 @@ def test_the_going_rate_changes_no_advantage(count, rate, horizon, ends, seed):
 
 def test_time_is_discounted_however_it_is_cut():
     assert discount(torch.tensor([3.0]), 7.0).item() == pytest.approx(discount(torch.ones(3), 7.0).prod().item())
+
+
+def test_what_comes_after_an_event():
+    """Two episodes of two events: the next one's value, after the last its own; weights of at most 1, none after the last."""
+    follow = torch.tensor([1, -1, 3, -1])
+    assert value_after(torch.tensor([1.0, 2.0, 3.0, 4.0]), follow).tolist() == [2.0, 2.0, 4.0, 4.0]
+    assert trace_after(torch.tensor([9.0, 0.5, 9.0, 1.5]), follow).tolist() == [0.5, 0.0, 1.0, 0.0]
 
 
 def test_policy_loss_is_clipped_on_the_side_that_would_go_further():

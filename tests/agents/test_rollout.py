@@ -73,6 +73,8 @@ def test_boundary_table():
         [[1, 1, 0], 1, -1, 0, 1, 111, -1],  # the chunk ends: the value of what comes next
     ]
     assert chunk.value.tolist() == [0, 100, 1, 101, 10, 102, 11, 110]
+    assert chunk.terminal.nonzero()[:, 0].tolist() == [2, 6]
+    assert chunk.inputs.paid.tolist() == [0, 0, 1, 1, 0, 3, 1, 0]  # the episode's rewards before each decision
     assert chunk.duration.tolist() == [1] * 8 and chunk.steps == 4
     assert [(e.env, e.ret, e.length, e.success, e.at) for e in chunk.episodes] == [
         (0, 3.0, 2, True, 4),
