@@ -101,7 +101,7 @@ def test_time_is_discounted_however_it_is_cut():
 
 
 def test_what_comes_after_an_event():
-    """Two episodes of two events: the next one's value, after the last its own; weights of at most 1, none after the last."""
+    """Two episodes of two events: the value of the next, after the last its own; weights of at most 1."""
     follow = torch.tensor([1, -1, 3, -1])
     assert value_after(torch.tensor([1.0, 2.0, 3.0, 4.0]), follow).tolist() == [2.0, 2.0, 4.0, 4.0]
     assert trace_after(torch.tensor([9.0, 0.5, 9.0, 1.5]), follow).tolist() == [0.5, 0.0, 1.0, 0.0]
