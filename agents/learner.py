@@ -26,6 +26,7 @@ from agents.novelty import novelty
 from agents.options import LearningOptions
 from agents.running import EpisodeLength, Income, Moments
 from memory.episodes import EpisodeRing
+from memory.rarity import Rarity
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
 # Gradients shrink once the corridor is learnt: a long memory of their squares would keep the steps small for long.
@@ -81,8 +82,10 @@ def update(agent: Any, chunk: Chunk, learner: Learner, options: LearningOptions,
     for group in learner.optimizer.param_groups:
         group["lr"] = lr
 
+    ring = learner.ring if learner.ring is not None and learner.ring.size > 0 else None
+    rarity = Rarity.of(ring, agent.codec.version) if ring is not None else None
     bonus = options.novelty_bonus * (1 - progress)
-    paid = bonus * novelty(chunk, agent, learner.ring) if bonus > 0 else torch.zeros_like(chunk.value)
+    paid = bonus * novelty(chunk, rarity) if rarity is not None and bonus > 0 else torch.zeros_like(chunk.value)
     advantage = advantages(chunk, learner, options, paid)
     target = advantage + chunk.value  # [n]
     learner.targets.add(target[done])
@@ -105,11 +108,10 @@ def update(agent: Any, chunk: Chunk, learner: Learner, options: LearningOptions,
         uncertainty = entropy(replay.logits)
         loss = (weight * (policy + options.vf_coef * critic + SCALE_COEF * scale - temperature[p] * uncertainty)).sum()
 
-        if learner.ring is not None and learner.ring.size > 0:
-            drawn = learner.ring.sample(options.replayed_episodes, learner.generator)
-            loss = loss + episodic_loss(
-                agent, drawn, learner.going_rate(options), options, ent_coef, log, bonus, learner.ring
-            )
+        if ring is not None:
+            drawn = ring.sample(options.replayed_episodes, learner.generator, rarity.share_of_draws)
+            going = learner.going_rate(options)
+            loss = loss + episodic_loss(agent, drawn, going, options, ent_coef, log, bonus, rarity)
 
         learner.optimizer.zero_grad(set_to_none=True)
         loss.backward()

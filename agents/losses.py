@@ -12,6 +12,12 @@ def clipped_policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tenso
     return -torch.min(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
 
 
+def imitation_loss(log_prob: Tensor, gain: Tensor) -> Tensor:
+    """-log pi max(gain, 0) for each sample: what went better than the critic thinks is imitated, whoever did it
+    (Oh et al. 2018, self-imitation learning, arXiv 1806.05635, eq. 2)."""
+    return -log_prob * gain.clamp(min=0.0)
+
+
 def value_loss(value: Tensor, target: Tensor) -> Tensor:
     """(V - target)^2 / 2 for each sample."""
     return 0.5 * (value - target).square()

@@ -31,8 +31,10 @@ class LearningOptions:
     finished episodes again."""
     replayed_episodes: int = 64
     """Finished episodes drawn for each epoch of --credit episodic."""
-    episode_ring: int = 512
+    episode_ring: int = 4096
     """The last finished episodes whose slots are kept for it."""
+    imitation_coef: float = 1.0
+    """Weight of imitating remembered decisions after which more was paid than the critic expects."""
     clip_coef: float = 0.2
     """Clipping range of the policy's probability ratio."""
     vf_coef: float = 0.5

@@ -15,7 +15,7 @@ from agents.options import AgentName, LearningOptions
 from experiment.errors import UserError
 from memory.options import MemoryOptions
 
-EPISODIC = ("replayed_episodes", "episode_ring", "novelty_bonus")  # go by the slots of finished episodes
+EPISODIC = ("replayed_episodes", "episode_ring", "imitation_coef", "novelty_bonus")  # go by the slots of finished episodes
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 
@@ -137,6 +137,7 @@ class RunOptions:
             "--seed": self.seed,
             "--eval-every": self.eval_every,
             "--save-every": self.save_every,
+            "--imitation-coef": lo.imitation_coef,
             "--novelty-bonus": lo.novelty_bonus,
             "--final-learning-rate": lo.final_learning_rate,
             "--ent-coef": lo.ent_coef,

@@ -51,35 +51,10 @@ class EpisodeRing:
         self.next = (self.next + last) % capacity
         self.size = min(self.size + last, capacity)
 
-    def sample(self, most: int, generator: torch.Generator) -> Episodes:
-        """At most `most` different episodes at random."""
-        index = torch.randperm(self.size, generator=generator)[:most]
+    def sample(self, most: int, generator: torch.Generator, share: Tensor) -> Episodes:
+        """At most `most` different episodes at random, drawn with probabilities in proportion to `share` [E]."""
+        index = torch.multinomial(share, min(most, self.size), generator=generator)
         return Episodes(self.memory.rows(index), self.total[index], self.length[index], self.terminated[index])
-
-
-def surprise(code_hash: Tensor, code_version: Tensor, version: int, ring: EpisodeRing) -> Tensor:
-    """-log((e + 1) / (E + 1)) of codes that e of the ring's E episodes hold, in the shape of `code_hash`: 0 for what
-    every episode sees.
-
-    Codes of other versions than `version` cannot be compared: they surprise nobody, and episodes that hold none of
-    this one do not count. What was evicted before an episode's end counts as not seen.
-    """
-    memory = ring.memory
-    same = memory.written[: ring.size] & (memory.version[: ring.size] == version)
-    E = int(same.any(dim=1).sum())
-    held_by = torch.stack([same.nonzero()[:, 0], memory.code_hash[: ring.size][same]], dim=1).unique(dim=0)
-    known, count = held_by[:, 1].unique(return_counts=True)
-    if len(known) == 0:
-        return torch.zeros(code_hash.shape)
-    place = torch.searchsorted(known, code_hash).clamp(max=len(known) - 1)
-    held = torch.where(known[place] == code_hash, count[place], 0)
-    return torch.where(code_version == version, -torch.log((held + 1) / (E + 1)), 0.0)
-
-
-def beyond(surprise: Tensor, slots: Tensor, visible: Tensor) -> Tensor:
-    """By how much a surprise [n] exceeds those [n, N] of the slots that were `visible` [n, N] before it."""
-    before = slots.masked_fill(~visible, 0.0).amax(dim=1)
-    return (surprise - before).clamp(min=0.0)
 
 
 @dataclass

@@ -20,6 +20,7 @@ from agents.options import LearningOptions
 from agents.rollout import collect, start_collecting
 from memory.episodes import EpisodeRing
 from memory.options import MemoryOptions
+from memory.rarity import Rarity
 from memory.recalculation import eligible
 from memory.store import bytes_per_slot
 
@@ -254,7 +255,7 @@ def test_remembered_decisions_replay_as_they_were_made(mode):
     ring = EpisodeRing(512, agent.initial_state(1).memory)
     while ring.size < 30:
         collect(vector, agent, c, 16, MANY, ring)
-    drawn = ring.sample(30, torch.Generator().manual_seed(0))
+    drawn = ring.sample(30, torch.Generator().manual_seed(0), torch.ones(ring.size))
     assert eligible(drawn.memory, agent.codec, 1.0)[drawn.memory.written].all()
     events, replay = agent.replay_episodes(drawn)
     assert len(events.slot) == int(drawn.memory.written.sum()) > 40
@@ -267,9 +268,9 @@ def test_replayed_decisions_reach_the_embedding_network_where_credit_crosses_the
         _, c, learner = learn(agent, 20)
         o, log = LearningOptions(), {}
         going = learner.going_rate(o)
-        drawn = learner.ring.sample(64, learner.generator)
+        drawn = learner.ring.sample(64, learner.generator, torch.ones(learner.ring.size))
         agent.zero_grad()
-        episodic_loss(agent, drawn, going, o, 0.0, log, 0.0, learner.ring).backward()
+        episodic_loss(agent, drawn, going, o, 0.0, log, 0.0, Rarity.of(learner.ring, agent.codec.version)).backward()
         reached = any(p.grad is not None and bool(p.grad.any()) for p in agent.embed.parameters())
         assert reached == (mode not in ("none", "truncated")), mode
         assert log["credit/events"] > 0

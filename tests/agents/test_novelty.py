@@ -7,10 +7,10 @@ import torch
 
 from agents.novelty import novelty, novelty_of_events
 from memory.episodes import EpisodeRing, events
+from memory.rarity import Rarity
 from memory.store import empty, write
 from memory.timeline import Timeline
 
-AGENT = SimpleNamespace(codec=SimpleNamespace(version=0))
 COMMON, SOME, RARE = 1, 2, 3
 
 
@@ -46,15 +46,15 @@ def test_a_chunk_is_paid_for_the_rarest_thing_beyond_what_its_episode_holds():
         start=SimpleNamespace(memory=before, timeline=timeline),
     )
     some, rare = torch.log(torch.tensor([10 / 5, 10 / 1])).tolist()
-    got = novelty(chunk, AGENT, ring_of_episodes()).tolist()
+    got = novelty(chunk, Rarity.of(ring_of_episodes(), 0)).tolist()
     assert got == pytest.approx([some, 0.0, rare - some, 0.0])
-    assert novelty(chunk, AGENT, None).tolist() == [0.0] * 4
+    assert novelty(chunk, Rarity.of(ring_of_episodes(), 1)).tolist() == [0.0] * 4  # nothing can be compared
 
 
 def test_remembered_events_are_paid_alike():
     ring = ring_of_episodes()
-    drawn = ring.sample(9, torch.Generator().manual_seed(0))
+    drawn = ring.sample(9, torch.Generator().manual_seed(0), torch.ones(9))
     e = events(drawn, drawn.memory.written)
     some = torch.log(torch.tensor(2.0)).item()
-    paid = novelty_of_events(e, drawn.memory, AGENT, ring)
+    paid = novelty_of_events(e, drawn.memory, Rarity.of(ring, 0))
     assert paid.tolist() == pytest.approx([some if slot == 1 else 0.0 for slot in e.slot.tolist()])

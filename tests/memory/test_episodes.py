@@ -1,13 +1,11 @@
-"""Finished episodes' slots: the ring, what lies between slots, what was visible then, and surprise."""
-
-import math
+"""Finished episodes' slots: the ring, what lies between slots, and what was visible then."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory.episodes import EpisodeRing, Episodes, beyond, events, surprise, visible_then
+from memory.episodes import EpisodeRing, Episodes, events, visible_then
 from memory.store import empty, write
 
 
@@ -98,30 +96,22 @@ def test_the_ring_keeps_the_last_episodes(capacity, sizes):
         ring.add(memory, numbers.double(), numbers, numbers % 2 == 0)
         expected = (expected + numbers.tolist())[-capacity:]
     assert ring.size == len(expected)
-    drawn = ring.sample(100, torch.Generator().manual_seed(0))
+    if not expected:
+        return
+    even, g = torch.ones(ring.size), torch.Generator().manual_seed(0)
+    drawn = ring.sample(100, g, even)
     assert sorted(drawn.length.tolist()) == expected
     assert torch.equal(drawn.memory.step[:, 0], drawn.length.int())
     assert torch.equal(drawn.total.long(), drawn.length) and torch.equal(drawn.terminated, drawn.length % 2 == 0)
-    few = ring.sample(2, torch.Generator().manual_seed(0))
+    few = ring.sample(2, g, even)
     assert len(set(few.length.tolist())) == len(few.length) == min(2, len(expected))
 
 
-def test_surprise_is_how_few_episodes_hold_a_code():
-    """Of four episodes three hold code 7 and one holds 8; a fifth was written by another version."""
-    ring = EpisodeRing(8, empty(1, 2, width=2, code_bytes=1))
-    memory = empty(5, 2, width=2, code_bytes=1)
-    for env, code in enumerate((7, 7, 7, 9, 7)):
-        put(memory, env, 0, code_hash=code, version=2 if env < 4 else 1)
-    put(memory, 0, 1, code_hash=8, version=2)
-    put(memory, 1, 1, code_hash=7, version=2)  # twice in one episode, as other write rules do
-    assert surprise(torch.tensor([7]), torch.tensor([2]), 2, ring).tolist() == [0.0]  # nothing is known yet
-    five = torch.zeros(5)
-    ring.add(memory, five, five.long(), five.bool())
-    got = surprise(torch.tensor([7, 8, 5, 99, 99]), torch.tensor([2, 2, 2, 2, 1]), 2, ring)
-    assert got.tolist() == pytest.approx([-math.log(4 / 5), -math.log(2 / 5), math.log(5), math.log(5), 0.0])
-
-
-def test_only_what_exceeds_the_rarest_thing_so_far_counts():
-    slots = torch.tensor([[1.0, 3.0], [1.0, 3.0], [1.0, 3.0]])
-    visible = torch.tensor([[True, False], [True, True], [False, False]])
-    assert beyond(torch.tensor([2.0, 2.0, 2.0]), slots, visible).tolist() == [1.0, 0.0, 2.0]
+def test_episodes_are_drawn_by_their_share():
+    """Of three, the last is drawn four times as often as each of the others."""
+    ring = EpisodeRing(4, empty(1, 2, width=2, code_bytes=1))
+    numbers = torch.arange(3)
+    ring.add(empty(3, 2, width=2, code_bytes=1), numbers.double(), numbers, numbers > 0)
+    g = torch.Generator().manual_seed(0)
+    drawn = torch.cat([ring.sample(1, g, torch.tensor([1.0, 1.0, 4.0])).length for _ in range(3_000)])
+    assert (drawn.bincount() / 3_000).tolist() == pytest.approx([1 / 6, 1 / 6, 2 / 3], abs=0.03)

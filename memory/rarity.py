@@ -1,0 +1,69 @@
+"""How rare codes are among the last finished episodes, and so how rare what an episode saw.
+
+Codes of different versions of the codec cannot be compared: only those of the version asked for count. What was evicted
+before an episode's end counts as not seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from memory.episodes import EpisodeRing
+
+
+@dataclass(frozen=True)
+class Rarity:
+    """Which episodes hold which codes, counted once."""
+
+    version: int
+    codes: Tensor  # [k] int64, ascending
+    count: Tensor  # [k] int64: episodes that hold each
+    episodes: int  # E: those that hold any
+    share_of_draws: Tensor  # [size of the ring] probabilities
+
+    @classmethod
+    def of(cls, ring: EpisodeRing, version: int) -> Rarity:
+        memory = ring.memory
+        same = memory.written[: ring.size] & (memory.version[: ring.size] == version)
+        holder, code = same.nonzero()[:, 0], memory.code_hash[: ring.size][same]
+        codes, place = code.unique(return_inverse=True)
+        pairs = (holder * max(len(codes), 1) + place).unique()  # an episode counts once, however often it wrote a code
+        holder, place = pairs // max(len(codes), 1), pairs % max(len(codes), 1)
+        count = place.bincount(minlength=len(codes))
+        return cls(version, codes, count, len(holder.unique()), share_of_draws(ring.size, holder, 1 / count[place]))
+
+    def surprise(self, code_hash: Tensor, code_version: Tensor) -> Tensor:
+        """-log((e + 1) / (E + 1)) of codes that e of the E episodes hold, in the shape of `code_hash`: 0 for what every
+        episode sees, and for codes of other versions."""
+        if self.episodes == 0:
+            return torch.zeros(code_hash.shape)
+        place = torch.searchsorted(self.codes, code_hash).clamp(max=len(self.codes) - 1)
+        held = torch.where(self.codes[place] == code_hash, self.count[place], 0)
+        return torch.where(code_version == self.version, -torch.log((held + 1) / (self.episodes + 1)), 0.0)
+
+
+def share_of_draws(episodes: int, holder: Tensor, rarity: Tensor) -> Tensor:
+    """Probabilities [E] of drawing episodes: half of the draws go evenly, half by the rarest code of an episode.
+
+    By rarity an episode weighs 1 / e for the code that the fewest, e, episodes hold among its own: a code that two
+    episodes of thousands hold is drawn as often as one that half of them do. Where nothing can be compared, all
+    draws go evenly.
+
+    Args:
+        holder: [p] int64, an episode.
+        rarity: [p], 1 / e of a code that it holds.
+    """
+    even = torch.full((episodes,), 1 / max(episodes, 1))
+    if len(holder) == 0:
+        return even
+    rarest = torch.zeros(episodes).scatter_reduce(0, holder, rarity, "amax")
+    return 0.5 * even + 0.5 * rarest / rarest.sum()
+
+
+def beyond(surprise: Tensor, slots: Tensor, visible: Tensor) -> Tensor:
+    """By how much a surprise [n] exceeds those [n, N] of the slots that were `visible` [n, N] before it."""
+    before = slots.masked_fill(~visible, 0.0).amax(dim=1)
+    return (surprise - before).clamp(min=0.0)
