@@ -1,19 +1,23 @@
-"""Episodic credit: finished episodes are learnt from again, from slot to slot.
+"""Learning from finished episodes again, from slot to slot.
 
 A late reward reaches the remembered decision in one sum, however many steps lie between (`memory/episodes.py`).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from agents.advantages import GoingRate, relative_advantages
+from agents.chunk import Chunk
+from agents.encoders import encode_distinct
 from agents.losses import clipped_policy_loss, entropy, explained_variance, imitation_loss, value_loss
-from agents.novelty import novelty_of_events
+from agents.novelty import novelty, novelty_of_events
 from agents.options import LearningOptions
+from memory.credit import SyntheticReturns, older_slots, transport
 from memory.episodes import Episodes
 from memory.rarity import Rarity
 
@@ -21,16 +25,18 @@ SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
 SCALE_COEF = 0.05  # small: the scale's loss must not fill the gradient clip
 
 
-def episodic_loss(
-    agent: Any,
-    episodes: Episodes,
-    going: GoingRate,
-    options: LearningOptions,
-    ent_coef: float,
-    log: dict[str, float],
-    bonus: float,
-    rarity: Rarity,
-) -> Tensor:
+@dataclass(frozen=True)
+class Terms:
+    """What all epochs of an update share."""
+
+    going: GoingRate
+    rarity: Rarity
+    ent_coef: float
+    bonus: float  # for novelty
+    synthetic: SyntheticReturns | None
+
+
+def episodic_loss(agent: Any, episodes: Episodes, terms: Terms, options: LearningOptions, log: dict) -> Tensor:
     """The losses of a chunk at the remembered decisions of finished episodes; figures go into `log`.
 
     Older policies made these decisions. Advantages go back from one to the one before by lambda min(1, pi / mu) (the
@@ -44,27 +50,54 @@ def episodic_loss(
     events, r = agent.replay_episodes(episodes)
     if len(events.reward) == 0:
         return torch.zeros(())
+    memory, going = episodes.memory, terms.going
     value = r.value.detach()
     ratio = (r.log_prob.detach() - r.old_log_prob).exp()
     next_value, lam = value_after(value, events.follow), options.gae_lambda * trace_after(ratio, events.follow)
-    uncut = torch.ones_like(value)
-    paid = bonus * novelty_of_events(events, episodes.memory, rarity) if bonus > 0 else torch.zeros_like(value)
+
+    paid = torch.zeros_like(value)
+    if terms.bonus > 0:
+        paid = paid + terms.bonus * novelty_of_events(events, memory, terms.rarity)
+    if options.credit == "transport":
+        outcome = value + relative_advantages(events, value, next_value, lam, paid, going)
+        paid = paid + transport(r.weight, r.visible, outcome, events, memory.step, going.horizon)
+    explained = torch.zeros(())
+    if terms.synthetic is not None:
+        unit = agent.heads.value_std
+        expected = terms.synthetic(r.slots, older_slots(memory, events), events)
+        explained = value_loss(expected, events.reward / unit)
+        paid = paid + unit * terms.synthetic.returns(r.slots).detach()[events.episode, events.slot]
+        log["credit/reward_explained"] = explained_variance(expected.detach(), events.reward / unit)
+
     advantage = relative_advantages(events, value, next_value, lam, paid, going)
+    gain = relative_advantages(events, value, next_value, torch.ones_like(value), paid, going)
     target = advantage + value
     deviation = advantage.square().mean().sqrt() + 1e-8
-    gain = relative_advantages(events, value, next_value, uncut, paid, going)
     policy = clipped_policy_loss(r.log_prob, r.old_log_prob, advantage / deviation, options.clip_coef)
     imitation = imitation_loss(r.log_prob, gain / deviation)
     critic = value_loss(r.value, target) / agent.heads.value_std.square()
     scale = value_loss(r.log_scale, (advantage.abs() + SMALLEST_SCALE).log())
-    temperature = ent_coef * r.log_scale.detach().exp() / deviation
+    temperature = terms.ent_coef * r.log_scale.detach().exp() / deviation
     log |= {
         "credit/events": float(len(value)),
         "credit/ratio": float(ratio.mean()),
         "credit/explained_variance": explained_variance(value, target),
+        "credit/paid": float(paid.abs().mean()),
     }
-    policy = policy + options.imitation_coef * imitation
-    return (policy + options.vf_coef * critic + SCALE_COEF * scale - temperature * entropy(r.logits)).mean()
+    to_learn = policy + options.imitation_coef * imitation + options.vf_coef * critic + SCALE_COEF * scale + explained
+    return (to_learn - temperature * entropy(r.logits)).mean()
+
+
+def paid_in_chunk(chunk: Chunk, agent: Any, terms: Terms) -> Tensor:
+    """What the decisions [n] of a chunk are paid beside their rewards: for novelty, and synthetic returns."""
+    paid = torch.zeros_like(chunk.value)
+    if terms.bonus > 0:
+        paid = paid + terms.bonus * novelty(chunk, terms.rarity)
+    if terms.synthetic is not None:
+        with torch.no_grad():
+            fresh = encode_distinct(agent.embed, chunk.inputs.observation[chunk.novel])
+            paid[chunk.novel] += agent.heads.value_std * terms.synthetic.returns(fresh)
+    return paid
 
 
 def value_after(value: Tensor, follow: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from agents.advantages import GoingRate, relative_advantages
 from agents.chunk import Chunk
-from agents.episodic import SCALE_COEF, SMALLEST_SCALE, episodic_loss
+from agents.episodic import SCALE_COEF, SMALLEST_SCALE, Terms, episodic_loss, paid_in_chunk
 from agents.losses import (
     approximate_kl,
     clipped_policy_loss,
@@ -22,9 +22,9 @@ from agents.losses import (
     explained_variance,
     value_loss,
 )
-from agents.novelty import novelty
 from agents.options import LearningOptions
 from agents.running import EpisodeLength, Income, Moments
+from memory.credit import SyntheticReturns
 from memory.episodes import EpisodeRing
 from memory.rarity import Rarity
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
@@ -45,31 +45,46 @@ class Learner:
     income: Income = field(default_factory=Income)  # the going rate of reward
     length: EpisodeLength = field(default_factory=EpisodeLength)
     ring: EpisodeRing | None = None  # the last finished episodes, where they are learnt from again
+    synthetic: SyntheticReturns | None = None  # explains rewards by what is remembered, where credit goes by that
     targets: Moments = field(default_factory=Moments)  # of the critic
 
     def going_rate(self, options: LearningOptions) -> GoingRate:
         return GoingRate(self.income.rate, options.horizon * self.length.mean)
+
+    def watch(self, chunk: Chunk) -> None:
+        """Takes up what a chunk says of rewards and lengths."""
+        done = chunk.complete
+        self.income.add(float(chunk.reward[done].sum()), float(chunk.duration[done].sum()))
+        self.length.add([e.length for e in chunk.episodes], chunk.steps)
 
 
 def build_learner(agent: Any, options: LearningOptions, generator: torch.Generator) -> Learner:
     embed = list(agent.embed.parameters()) if hasattr(agent, "embed") else []
     known = {id(p) for p in embed}
     others = [p for p in agent.parameters() if id(p) not in known]
+    replays = options.credit != "bootstrap" and hasattr(agent, "replay_episodes")
+    synthetic = None
+    if replays and options.credit == "synthetic":
+        synthetic = drawn_from(generator, SyntheticReturns, agent.options.embedding_width)
+        others += synthetic.parameters()
     optimizer = torch.optim.Adam([*embed, *others], lr=options.learning_rate, betas=BETAS, eps=EPSILON, fused=True)
-    replays = options.credit == "episodic" and hasattr(agent, "replay_episodes")
     ring = EpisodeRing(options.episode_ring, agent.initial_state(1).memory) if replays else None
-    return Learner(optimizer, generator, embed, others, ring=ring)
+    return Learner(optimizer, generator, embed, others, ring=ring, synthetic=synthetic)
 
 
-def advantages(chunk: Chunk, learner: Learner, options: LearningOptions, bonus: Tensor | float) -> Tensor:
-    """Advantages [n]; `bonus` [n] is paid beside the rewards."""
-    done = chunk.complete
-    learner.income.add(float(chunk.reward[done].sum()), float(chunk.duration[done].sum()))
-    learner.length.add([e.length for e in chunk.episodes], chunk.steps)
+def drawn_from(generator: torch.Generator, build: Any, *arguments: Any) -> Any:
+    """A module whose parameters are drawn by `generator`, not by torch's own."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        return build(*arguments)
+
+
+def advantages(chunk: Chunk, going: GoingRate, options: LearningOptions, paid: Tensor) -> Tensor:
+    """Advantages [n]; `paid` [n] beside the rewards."""
     lam = torch.full_like(chunk.value, options.gae_lambda)
     # A decision that is still held counts with what it has earned so far; beyond it, nothing has changed.
-    next_value = torch.where(done, chunk.next_value, chunk.value)
-    return relative_advantages(chunk, chunk.value, next_value, lam, bonus, learner.going_rate(options))
+    next_value = torch.where(chunk.complete, chunk.next_value, chunk.value)
+    return relative_advantages(chunk, chunk.value, next_value, lam, paid, going)
 
 
 def update(agent: Any, chunk: Chunk, learner: Learner, options: LearningOptions, progress: float) -> dict[str, float]:
@@ -82,11 +97,13 @@ def update(agent: Any, chunk: Chunk, learner: Learner, options: LearningOptions,
     for group in learner.optimizer.param_groups:
         group["lr"] = lr
 
-    ring = learner.ring if learner.ring is not None and learner.ring.size > 0 else None
-    rarity = Rarity.of(ring, agent.codec.version) if ring is not None else None
-    bonus = options.novelty_bonus * (1 - progress)
-    paid = bonus * novelty(chunk, rarity) if rarity is not None and bonus > 0 else torch.zeros_like(chunk.value)
-    advantage = advantages(chunk, learner, options, paid)
+    learner.watch(chunk)
+    going, paid, terms = learner.going_rate(options), torch.zeros_like(chunk.value), None
+    if learner.ring is not None and learner.ring.size > 0:
+        rarity, bonus = Rarity.of(learner.ring, agent.codec.version), options.novelty_bonus * (1 - progress)
+        terms = Terms(going, rarity, ent_coef, bonus, learner.synthetic)
+        paid = paid_in_chunk(chunk, agent, terms)
+    advantage = advantages(chunk, going, options, paid)
     target = advantage + chunk.value  # [n]
     learner.targets.add(target[done])
     agent.heads.rescale(learner.targets.mean, learner.targets.std)
@@ -108,10 +125,9 @@ def update(agent: Any, chunk: Chunk, learner: Learner, options: LearningOptions,
         uncertainty = entropy(replay.logits)
         loss = (weight * (policy + options.vf_coef * critic + SCALE_COEF * scale - temperature[p] * uncertainty)).sum()
 
-        if ring is not None:
-            drawn = ring.sample(options.replayed_episodes, learner.generator, rarity.share_of_draws)
-            going = learner.going_rate(options)
-            loss = loss + episodic_loss(agent, drawn, going, options, ent_coef, log, bonus, rarity)
+        if terms is not None:
+            drawn = learner.ring.sample(options.replayed_episodes, learner.generator, terms.rarity.share_of_draws)
+            loss = loss + episodic_loss(agent, drawn, terms, options, log)
 
         learner.optimizer.zero_grad(set_to_none=True)
         loss.backward()

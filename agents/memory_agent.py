@@ -198,10 +198,12 @@ class MemoryAgent(nn.Module):
         features = self.encode_state(
             frames, memory.prev_action[e.episode, e.slot].long(), memory.prev_reward[e.episode, e.slot]
         )
-        read, _ = self.read(features, slots[:, :used].index_select(0, e.episode), visible[:, :used])
+        read, weights = self.read(features, slots[:, :used].index_select(0, e.episode), visible[:, :used])
         logits, value, log_scale = self.heads(torch.cat([features, read], dim=-1))
         log_prob = torch.log_softmax(logits, dim=-1).gather(1, action[:, None]).squeeze(1)
-        return e, EventReplay(log_prob, memory.log_prob[e.episode, e.slot], logits, value, log_scale)
+        old = memory.log_prob[e.episode, e.slot]
+        weight = torch.nn.functional.pad(weights.detach().mean(dim=1), (0, visible.shape[1] - used))
+        return e, EventReplay(log_prob, old, logits, value, log_scale, slots, visible, weight)
 
     def _older_slots(self, memory: MemoryState) -> Tensor:
         """Slots written before the chunk [B, N, D]: leaves, or recalculated on the graph (`refresh`)."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 AgentName = Literal["memory", "lstm", "none"]
-CreditName = Literal["bootstrap", "episodic"]
+CreditName = Literal["bootstrap", "episodic", "transport", "synthetic"]
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,9 @@ class LearningOptions:
     gae_lambda: float = 0.9
     """Lambda of generalised advantage estimation, from decision to decision."""
     credit: CreditName = "episodic"
-    """How late rewards reach remembered actions: bootstrap leaves it to the critic; episodic learns from the slots of
-    finished episodes again."""
+    """How late rewards reach remembered actions. bootstrap: through the critic alone. episodic: the slots of finished
+    episodes are learnt from again. transport: and value is carried from a hard look to what it looked at, where that
+    is further back than --horizon. synthetic: and a slot is paid at once for the rewards that it explains later."""
     replayed_episodes: int = 64
     """Finished episodes drawn for each epoch of --credit episodic."""
     episode_ring: int = 4096

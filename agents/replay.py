@@ -23,13 +23,17 @@ class Replay:
 
 @dataclass
 class EventReplay:
-    """Policy and critic at n remembered decisions, on the graph; `old_log_prob` is of the policy that acted."""
+    """Policy and critic at n remembered decisions of M episodes, on the graph; `old_log_prob` is of the policy that
+    acted."""
 
     log_prob: Tensor  # [n]
     old_log_prob: Tensor  # [n]
     logits: Tensor  # [n, A]
     value: Tensor  # [n]
     log_scale: Tensor  # [n]
+    slots: Tensor  # [M, N, D] embeddings that were read
+    visible: Tensor  # [n, N] bool: those that each decision could read
+    weight: Tensor  # [n, N] of its read, mean over heads
 
 
 def pick(chunk: Chunk, most: int, generator: torch.Generator) -> Tensor:

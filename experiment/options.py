@@ -15,7 +15,7 @@ from agents.options import AgentName, LearningOptions
 from experiment.errors import UserError
 from memory.options import MemoryOptions
 
-EPISODIC = ("replayed_episodes", "episode_ring", "imitation_coef", "novelty_bonus")  # go by the slots of finished episodes
+EPISODIC = ("replayed_episodes", "episode_ring", "imitation_coef", "novelty_bonus")  # go by finished episodes
 
 DeviceName = Literal["auto", "cpu", "cuda"]
 
@@ -162,7 +162,7 @@ class RunOptions:
         if lo.hold_growth < 1:
             raise UserError(f"--hold-growth is {lo.hold_growth}; it must be at least 1, which decides at every step")
         episodic = [n for n in EPISODIC if getattr(lo, n) != getattr(LearningOptions, n)]
-        if lo.credit != "episodic" and episodic:
+        if lo.credit == "bootstrap" and episodic:
             flags = ", ".join(flag_of(name) for name in episodic)
             raise UserError(f"{flags} need the slots of finished episodes: leave them out, or choose --credit episodic")
         if self.agent != "memory":

@@ -13,7 +13,7 @@ import envs  # noqa: F401
 from agents.advantages import discount
 from agents.baselines import LSTMAgent, MemorylessAgent
 from agents.encoders import GRID_CATEGORIES, ObservationSpec
-from agents.episodic import episodic_loss
+from agents.episodic import Terms, episodic_loss
 from agents.learner import advantages, build_learner, update, update_codec
 from agents.memory_agent import MemoryAgent, build_codec
 from agents.options import LearningOptions
@@ -267,10 +267,10 @@ def test_replayed_decisions_reach_the_embedding_network_where_credit_crosses_the
         agent = build(recalculation=mode)
         _, c, learner = learn(agent, 20)
         o, log = LearningOptions(), {}
-        going = learner.going_rate(o)
+        terms = Terms(learner.going_rate(o), Rarity.of(learner.ring, agent.codec.version), 0.0, 0.0, None)
         drawn = learner.ring.sample(64, learner.generator, torch.ones(learner.ring.size))
         agent.zero_grad()
-        episodic_loss(agent, drawn, going, o, 0.0, log, 0.0, Rarity.of(learner.ring, agent.codec.version)).backward()
+        episodic_loss(agent, drawn, terms, o, log).backward()
         reached = any(p.grad is not None and bool(p.grad.any()) for p in agent.embed.parameters())
         assert reached == (mode not in ("none", "truncated")), mode
         assert log["credit/events"] > 0
