@@ -13,7 +13,7 @@ class LearningOptions:
 
     chunk_steps: int = 1024
     """T: at most so many steps of each environment between two updates; backpropagation never reaches further back."""
-    chunk_decisions: int = 16
+    chunk_decisions: int = 8
     """A chunk ends before its T steps where each environment has decided so often, on average."""
     epochs: int = 4
     """Passes over each chunk."""
@@ -40,9 +40,9 @@ class LearningOptions:
     """Clipping range of the policy's probability ratio."""
     vf_coef: float = 0.5
     """Weight of the value loss."""
-    ent_coef: float = 0.1
+    ent_coef: float = 0.03
     """Entropy bonus at the start, relative to what is at stake in a state (the scale of its advantages)."""
-    final_ent_coef: float = 0.02
+    final_ent_coef: float = 0.01
     """Entropy bonus at --total-timesteps, reached linearly."""
     max_grad_norm: float = 0.5
     """Gradients are clipped to this norm, the embedding network's apart from the rest."""
@@ -53,6 +53,6 @@ class LearningOptions:
     """On average at most this many decisions of each environment are learnt from in an epoch, drawn at random."""
     novel_share: float = 0.3
     """Weight of the decisions that wrote to memory in the loss; the others have the rest."""
-    novelty_bonus: float = 0.0
+    novelty_bonus: float = 0.3
     """Reward for a fresh write that few of the last finished episodes hold: so much for each nat of its surprise.
     Vanishes over --total-timesteps."""
