@@ -55,11 +55,11 @@ RUNGS = [
     Rung("GridTMazePassive", 100, "length", 3_000_000, controls=True),
     Rung("GridTMazePassive", 1_000, "length", 10_000_000, seeds=5),
     Rung("GridTMazePassive", 10_000, "length", 100_000_000),
-    Rung("GridTMazeActive", 100, "length", 3_000_000, controls=True),
-    Rung("GridTMazeActive", 1_000, "length", 20_000_000),
-    Rung("TMazePassive", 1_500, "length", 10_000_000),
-    Rung("TMazeActive", 500, "length", 10_000_000),
-    Rung("TMazeActive", 1_000, "length", 10_000_000),
+    Rung("GridTMazeActive", 100, "length", 5_000_000, controls=True),
+    Rung("GridTMazeActive", 1_000, "length", 30_000_000),
+    Rung("TMazePassive", 1_500, "length", 20_000_000),
+    Rung("TMazeActive", 500, "length", 20_000_000),
+    Rung("TMazeActive", 1_000, "length", 20_000_000),
 ]
 CONTROLS = {
     "recalculation none": "--recalculation none",
