@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import envs  # noqa: F401
-from agents.advantages import discount
+from agents.advantages import GoingRate, discount
 from agents.baselines import LSTMAgent, MemorylessAgent
 from agents.encoders import GRID_CATEGORIES, ObservationSpec
 from agents.episodic import Terms, episodic_loss
@@ -48,9 +48,9 @@ def start(agent, num_envs=NUM_ENVS, seed=0):
     return vector, start_collecting(vector, agent, seeds, torch.Generator().manual_seed(seed), 2.0)
 
 
-def learn(agent, updates, seed=0, steps=16):
+def learn(agent, updates, seed=0, steps=16, **options):
     vector, c = start(agent, seed=seed)
-    o = LearningOptions(chunk_steps=steps, replayed_episodes=8)
+    o = LearningOptions(chunk_steps=steps, replayed_episodes=8, **options)
     learner = build_learner(agent, o, torch.Generator().manual_seed(seed))
     for _ in range(updates):
         chunk = collect(vector, agent, c, steps, MANY, learner.ring)
@@ -117,9 +117,9 @@ def test_a_decision_is_the_same_again_where_nothing_changed():
     assert not again.novel.any()
 
 
-def parameters_after(seed, name="memory"):
+def parameters_after(seed, name="memory", **options):
     agent = build(name, seed)
-    learn(agent, 4, seed)
+    learn(agent, 4 if name != "memory" else 12, seed, **options)
     return torch.cat([p.detach().flatten() for p in agent.parameters()])
 
 
@@ -127,6 +127,13 @@ def parameters_after(seed, name="memory"):
 def test_same_seed_same_parameters_to_the_bit(name):
     assert torch.equal(parameters_after(3, name), parameters_after(3, name))
     assert not torch.equal(parameters_after(3, name), parameters_after(4, name))
+
+
+@pytest.mark.parametrize("credit", ["bootstrap", "transport", "synthetic"])
+def test_every_way_of_credit_learns_in_its_own_way_and_reproducibly(credit):
+    flags = {"credit": credit, "horizon": 0.2}  # short, so that looks go further back than the discount
+    assert torch.equal(parameters_after(3, **flags), parameters_after(3, **flags))
+    assert not torch.equal(parameters_after(3, **flags), parameters_after(3, horizon=0.2))
 
 
 def embedding_gradient(mode):
@@ -234,14 +241,12 @@ def test_what_is_still_held_counts_with_what_it_has_earned():
             break
     else:
         pytest.fail("no decision that follows another was still held")
-    o, found = LearningOptions(), []
+    o, going, found = LearningOptions(), GoingRate(0.01, 20.0), []
     for earned in (0.0, 1.0):
         chunk.reward[~chunk.complete] += earned
-        found.append(advantages(chunk, build_learner(agent, o, torch.Generator()), o, torch.zeros(len(chunk.reward))))
+        found.append(advantages(chunk, going, o, torch.zeros(len(chunk.reward))))
     difference = (found[1] - found[0])[leads]
-    learner = build_learner(agent, o, torch.Generator())
-    advantages(chunk, learner, o, torch.zeros(len(chunk.reward)))
-    gamma = discount(chunk.duration, learner.going_rate(o).horizon)[leads]
+    gamma = discount(chunk.duration, going.horizon)[leads]
     torch.testing.assert_close(difference, gamma * o.gae_lambda)
 
 
@@ -274,3 +279,35 @@ def test_replayed_decisions_reach_the_embedding_network_where_credit_crosses_the
         reached = any(p.grad is not None and bool(p.grad.any()) for p in agent.embed.parameters())
         assert reached == (mode not in ("none", "truncated")), mode
         assert log["credit/events"] > 0
+
+
+def episodic_losses(agent, learner, drawn, **options):
+    """The policy's gradient from remembered decisions, and the log."""
+    o, log = LearningOptions(vf_coef=0.0, **options), {}
+    terms = Terms(learner.going_rate(o), Rarity.of(learner.ring, agent.codec.version), 0.0, 0.0, learner.synthetic)
+    agent.zero_grad()
+    episodic_loss(agent, drawn, terms, o, log).backward()
+    return agent.heads.policy[-1].weight.grad.clone(), log
+
+
+def test_imitation_goes_on_where_the_clip_has_ended():
+    """Decisions that today's policy would hardly make any more: the clipped loss learns nothing where they went well,
+    imitation does."""
+    agent = build()
+    _, _, learner = learn(agent, 20)
+    drawn = learner.ring.sample(64, learner.generator, torch.ones(learner.ring.size))
+    drawn.memory.log_prob[:] = -50.0  # as if the policy that acted had hardly made them: the ratio is beyond the clip
+    drawn.total[:] = 1_000.0  # all went far better than the critic thinks
+    clipped, _ = episodic_losses(agent, learner, drawn, imitation_coef=0.0)
+    imitated, _ = episodic_losses(agent, learner, drawn, imitation_coef=1.0)
+    assert not clipped.any() and imitated.any()
+
+
+def test_what_goes_worse_than_expected_is_not_imitated():
+    agent = build()
+    _, _, learner = learn(agent, 20)
+    drawn = learner.ring.sample(64, learner.generator, torch.ones(learner.ring.size))
+    drawn.total[:] = -1_000.0
+    without, _ = episodic_losses(agent, learner, drawn, imitation_coef=0.0)
+    with_it, _ = episodic_losses(agent, learner, drawn, imitation_coef=1.0)
+    assert torch.equal(without, with_it)

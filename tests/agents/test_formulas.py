@@ -13,7 +13,7 @@ from agents.advantages import GoingRate, discount, gae, relative_advantages
 from agents.episodic import trace_after, value_after
 from agents.heads import ActorCriticHeads, choose, soft_cap
 from agents.learner import share_between
-from agents.losses import approximate_kl, clipped_policy_loss, entropy, explained_variance, value_loss
+from agents.losses import approximate_kl, clipped_policy_loss, entropy, explained_variance, imitation_loss, value_loss
 from agents.replay import pick
 from agents.running import EPISODES, EpisodeLength, Income, Moments
 
@@ -112,6 +112,11 @@ def test_policy_loss_is_clipped_on_the_side_that_would_go_further():
     advantage = torch.tensor([1.0, -1.0, 1.0, -1.0, 2.0])
     loss = clipped_policy_loss(ratio.log(), torch.zeros(5), advantage, 0.2)
     torch.testing.assert_close(loss, torch.tensor([-1.2, 1.5, -0.5, 0.8, -2.0]))
+
+
+def test_only_gains_are_imitated():
+    log_prob = torch.tensor([-0.5, -2.0, -1.0])
+    assert imitation_loss(log_prob, torch.tensor([2.0, -3.0, 0.0])).tolist() == [1.0, 0.0, 0.0]
 
 
 def test_small_formulas():
