@@ -76,9 +76,10 @@ class MemoryAgent(nn.Module):
         """Other rules write although nothing has changed, and then the memory has."""
         return self.options.write_rule != "novel"
 
-    def initial_state(self, num_envs: int) -> MemoryAgentState:
+    def initial_state(self, num_envs: int, keep_observations: bool = False) -> MemoryAgentState:
+        """An empty memory; `keep_observations` beside the slots, for looking at them."""
         o = self.options
-        kept = self.spec.zero() if o.keeps_observations else None
+        kept = self.spec.zero() if o.keeps_observations or keep_observations else None
         memory = empty(num_envs, o.slots, o.embedding_width, self.codec.code_bytes, kept)
         return MemoryAgentState(memory, torch.zeros(num_envs, o.slots))
 

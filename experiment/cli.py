@@ -1,4 +1,4 @@
-"""The command `reinstate`: train, evaluate and play."""
+"""The command `reinstate`: train, evaluate, inspect and play."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from experiment import checkpoint, run_folder
 from experiment.build import build_agent, build_envs
 from experiment.errors import UserError
 from experiment.evaluation import evaluate
+from experiment.inspection import InspectOptions, inspect
 from experiment.options import RunOptions
 from experiment.play import PlayOptions, play
 from experiment.training import print_results, train
@@ -63,6 +64,7 @@ def evaluate_run(options: EvaluateOptions) -> int:
 Command = (
     Annotated[RunOptions, tyro.conf.subcommand("train", description="Train an agent.")]
     | Annotated[EvaluateOptions, tyro.conf.subcommand("evaluate", description="Evaluate a trained run.")]
+    | Annotated[InspectOptions, tyro.conf.subcommand("inspect", description="Show what a trained agent remembers.")]
     | Annotated[PlayOptions, tyro.conf.subcommand("play", description="Play an environment by keyboard.")]
 )
 
@@ -79,6 +81,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if isinstance(options, EvaluateOptions):
             return evaluate_run(options)
+        if isinstance(options, InspectOptions):
+            return inspect(options)
         if isinstance(options, PlayOptions):
             return play(options)
         return train(options, ["reinstate", *argv])

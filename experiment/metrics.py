@@ -10,6 +10,7 @@ from collections import defaultdict, deque
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
@@ -72,6 +73,10 @@ class Metrics:
         self.jsonl.flush()
         self.monitor_file.flush()
         return values
+
+    def picture(self, tag: str, image: np.ndarray, step: int) -> None:
+        """Shows an image [H, W, 3] uint8 in TensorBoard."""
+        self.writer.add_image(tag, image, step, dataformats="HWC")
 
     def close(self) -> None:
         self.writer.close()

@@ -19,6 +19,7 @@ from envs.seeds import spawn_seeds
 from experiment import checkpoint, run_folder
 from experiment.build import build_agent, build_envs, check_device, generator, streams
 from experiment.evaluation import evaluate, passes
+from experiment.inspection import most_read, play_episode, slots_of
 from experiment.metrics import Metrics
 from experiment.options import RunOptions
 from memory.statistics import describe
@@ -29,6 +30,7 @@ LOG_EVERY = 50_000  # environment steps
 # succeed this close to the threshold: they are sampled, and a greedy policy does better.
 EARLY_EVALUATION = 0.02
 EARLY_EPISODES = 100
+SHOWN = 8  # slots in a picture of the memory
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 
 
@@ -168,11 +170,19 @@ class Run:
             found = {f"{tag}/{n}": self.evaluation[kind][n] for n in names}
             self.metrics.note({k: v for k, v in found.items() if v is not None})
         self.metrics.write(step, {"time/fps": self.fps(step)})
+        if o.agent == "memory":
+            self.show_memory(step, seed)
         self.evaluated_at = step
         if score(self.evaluation["greedy"]) > self.best:
             self.best = score(self.evaluation["greedy"])
             self.save(step, best=True)
         return self.evaluation
+
+    def show_memory(self, step: int, seed: int) -> None:
+        """The most read slots of a greedy episode to TensorBoard: what was seen, above what its code reinstates."""
+        slots = slots_of(self.agent, play_episode(self.agent, self.options, seed, greedy=True))
+        if len(slots.step) > 0:  # else the codec reads nothing yet
+            self.metrics.picture("memory/seen_above_reinstated", most_read(self.agent.spec, slots, SHOWN), step)
 
     def save(self, step: int, best: bool = False) -> None:
         """A checkpoint, with the evaluation of these very parameters where there is one."""

@@ -34,9 +34,15 @@ RESULTS = HERE / "results.jsonl"
 SOLVED = 0.98
 
 STOP = f"--stop-at-success {SOLVED}"
+# Nothing has to be looked for here: no novelty bonus, no imitation, and an entropy that keeps both arms alive. The
+# defaults, made for tasks in which the cue must be found, solve it too, in one and a half times the steps.
+OPTIONS = (
+    "--chunk-steps 32 --chunk-decisions 16 --ent-coef 0.1 --final-ent-coef 0.02 "
+    "--novelty-bonus 0 --imitation-coef 0 --episode-ring 512"
+)
 TASKS = {
-    "crowded": "--chunk-steps 32 --total-timesteps {budget}",
-    "plain": "--chunk-steps 32 --total-timesteps {budget} --env Reinstate/GridTMazePassive-v0",
+    "crowded": OPTIONS + " --total-timesteps {budget}",
+    "plain": OPTIONS + " --total-timesteps {budget} --env Reinstate/GridTMazePassive-v0",
 }
 BUDGETS = {"crowded": 3_000_000, "plain": 2_000_000}
 CONTROLS = ("truncated", "none", "no memory")

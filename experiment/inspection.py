@@ -1,0 +1,188 @@
+"""The command `reinstate inspect`: what a trained agent remembered of one episode, as a sheet to look at."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import tyro
+
+from agents.encoders import ObservationSpec
+from agents.rollout import collect, start_collecting
+from envs.seeds import spawn_seeds
+from experiment import checkpoint, run_folder
+from experiment.build import build_agent, build_envs, generator
+from experiment.errors import UserError
+from experiment.options import RunOptions
+from experiment.pictures import picture, png
+from memory.episodes import EpisodeRing, Episodes
+from memory.recalculation import reinstate
+
+BAR = 12  # pixels high, of the bars that show when a slot was read
+
+
+@dataclass(frozen=True)
+class InspectOptions:
+    """Show what the agent of a run remembers: a sheet of one episode's slots."""
+
+    run: tyro.conf.Positional[str]
+    """Folder of the run."""
+    seed: int = 0
+    """Seed of the episode."""
+    stochastic: bool = False
+    """The sampled policy in place of the greedy one."""
+    checkpoint: str = "latest"
+    """latest, best, or a folder's name in checkpoints/."""
+    env_kwargs: tuple[str, ...] = ()
+    """Keyword arguments that replace the run's, such as length=1000."""
+    output: str | None = None
+    """The HTML file; by default inspect.html in the run's folder."""
+
+
+@dataclass
+class Slots:
+    """The n slots that one episode has left, in order of writing."""
+
+    step: np.ndarray  # [n]
+    action: np.ndarray  # [n] decided there
+    observation: list[np.ndarray]  # [n], as seen: kept for this sheet alone
+    reinstated: list[np.ndarray]  # [n], what the code decodes to
+    fidelity: np.ndarray  # [n] share of it that decodes correctly
+    read: np.ndarray  # [m, n] weight that the m decisions at faithful slots gave to each slot, mean over heads
+    gradient: np.ndarray | None  # [n] norm; None where none crosses the memory
+
+
+def play_episode(agent: Any, options: RunOptions, seed: int, greedy: bool) -> Episodes:
+    """One episode with true observations kept beside its slots."""
+    envs = build_envs(options, 1)
+    try:
+        sampling = None if greedy else generator(seed)
+        seeds = spawn_seeds(seed, 1, "evaluation")
+        collector = start_collecting(envs, agent, seeds, sampling, options.learning.hold_growth)
+        collector.agent_state = agent.initial_state(1, keep_observations=True)
+        ring = EpisodeRing(1, collector.agent_state.memory)
+        while ring.size == 0:
+            collect(envs, agent, collector, options.learning.chunk_steps, options.learning.chunk_decisions, ring)
+    finally:
+        envs.close()
+    return ring.sample(1, generator(seed), torch.ones(1))
+
+
+def slots_of(agent: Any, episode: Episodes) -> Slots:
+    """What is known of an episode's slots. The gradient is that of its decisions' log-probabilities, each weighed by
+    what was paid after it, with respect to the embedding that was read."""
+    memory = episode.memory
+    assert memory.observation is not None
+    events, r = agent.replay_episodes(episode)
+    at = memory.written[0].nonzero()[:, 0]
+    at = at[memory.step[0, at].argsort()]
+    gradient = None
+    if r.slots.requires_grad and len(events.slot) > 0:
+        r.slots.retain_grad()
+        paid_after = episode.total[events.episode] - memory.paid[0, events.slot]
+        agent.zero_grad()
+        (-r.log_prob * paid_after).sum().backward()
+        gradient = r.slots.grad[0, at].norm(dim=1).numpy()
+        agent.zero_grad()
+    with torch.no_grad():
+        observation, reinstated = memory.observation[0, at], reinstate(memory, agent.codec, at)
+        fidelity = agent.codec.current.fidelity(observation, memory.code[0, at])
+    return Slots(
+        step=memory.step[0, at].numpy(),
+        action=memory.action[0, at].numpy(),
+        observation=list(observation.numpy()),
+        reinstated=list(reinstated.numpy()),
+        fidelity=fidelity.numpy(),
+        read=r.weight[:, at].numpy(),
+        gradient=gradient,
+    )
+
+
+def most_read(spec: ObservationSpec, slots: Slots, count: int) -> np.ndarray:
+    """A picture [H, W, 3] of the `count` most read slots, in order of writing: above what was seen, below what its code
+    reinstates."""
+    chosen = np.sort(np.argsort(-slots.read.sum(axis=0), kind="stable")[:count])
+    columns = [
+        np.concatenate([picture(spec, seen[i]) for seen in (slots.observation, slots.reinstated)]) for i in chosen
+    ]
+    return np.concatenate(columns, axis=1)
+
+
+def inspect(options: InspectOptions) -> int:
+    """Writes the sheet; returns the exit code."""
+    if options.seed < 0:
+        raise UserError(f"--seed is {options.seed}; it must not be negative")
+    folder = Path(options.run)
+    trained = run_folder.read_options(folder)
+    if trained.agent != "memory":
+        raise UserError(f"{folder} was trained with --agent {trained.agent}, which remembers no slots to look at")
+    if options.env_kwargs:
+        trained = trained.with_env_kwargs(options.env_kwargs)
+    target = Path(options.output) if options.output else folder / "inspect.html"
+    if not target.parent.is_dir():
+        raise UserError(f"{target.parent} is no folder: choose another --output")
+    torch.set_num_threads(trained.torch_threads)
+    envs = build_envs(trained, 1)
+    agent = build_agent(trained, envs.single_observation_space, int(envs.single_action_space.n))
+    envs.close()
+    checkpoint.load(folder, agent, options.checkpoint)
+    episode = play_episode(agent, trained, options.seed, not options.stochastic)
+    slots = slots_of(agent, episode)
+    run_folder.write_text(target, sheet(agent.spec, slots, title(trained, episode, options)))
+    left = f"{len(slots.step)} slots of an episode of {int(episode.length[0]):,} steps"
+    print(f"{left}, which were paid {float(episode.total[0]):.2f}\nlook at it: {target}")
+    return 0
+
+
+def title(trained: RunOptions, episode: Episodes, options: InspectOptions) -> str:
+    kwargs = " ".join(trained.env_kwargs)
+    policy = "sampled" if options.stochastic else "greedy"
+    return (
+        f"{trained.env} {kwargs}, seed {options.seed}, {policy}: "
+        f"{int(episode.length[0]):,} steps, return {float(episode.total[0]):.2f}"
+    )
+
+
+HEADS = ("step", "seen", "reinstated", "fidelity", "action", "read", "read when", "gradient")
+STYLE = """body { font: 14px system-ui, sans-serif; margin: 2em } table { border-collapse: collapse }
+td, th { padding: 4px 10px; text-align: right; border-bottom: 1px solid #ddd } img { image-rendering: pixelated }
+.bar { display: inline-block; width: 5px; margin-right: 1px; background: #36c; vertical-align: bottom }"""
+
+
+def sheet(spec: ObservationSpec, slots: Slots, heading: str) -> str:
+    """The HTML page, complete in itself."""
+    total = slots.read.sum(axis=0)
+    rows = []
+    for i in range(len(slots.step)):
+        gradient = "-" if slots.gradient is None else f"{slots.gradient[i]:.2e}"
+        cells = [
+            f"{int(slots.step[i]):,}",
+            f'<img src="{png(picture(spec, slots.observation[i]))}">',
+            f'<img src="{png(picture(spec, slots.reinstated[i]))}">',
+            f"{slots.fidelity[i]:.2f}",
+            str(int(slots.action[i])),
+            f"{total[i]:.2f}",
+            bars(slots.read[:, i]),
+            gradient,
+        ]
+        rows.append("<tr>" + "".join(f"<td>{c}</td>" for c in cells) + "</tr>")
+    head = "".join(f"<th>{h}</th>" for h in HEADS)
+    return f"""<!doctype html><meta charset="utf-8"><title>{html.escape(heading)}</title><style>{STYLE}</style>
+<h1>{html.escape(heading)}</h1>
+<p>Every row is a slot that the episode has left, in order of writing. Read: attention that it got from the decisions at
+which a faithful slot was written, mean over heads, summed; a bar for each of these decisions, in order. Gradient: norm
+of what these decisions, each weighed by what was paid after it, send to the slot.</p>
+<table><tr>{head}</tr>
+{chr(10).join(rows)}
+</table>
+"""
+
+
+def bars(weight: np.ndarray) -> str:
+    """One bar for each weight in [0, 1]."""
+    heights = np.ceil(np.clip(weight, 0.0, 1.0) * BAR).astype(int)
+    return "".join(f'<span class="bar" style="height:{h}px"></span>' for h in heights)

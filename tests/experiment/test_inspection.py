@@ -1,0 +1,154 @@
+"""Looking at a memory: pictures of every kind of observation, an episode's slots, the sheet, TensorBoard's images."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from agents.encoders import ObservationSpec
+from envs.adapt import make_vector
+from experiment import checkpoint
+from experiment.build import build_agent, build_envs
+from experiment.cli import main
+from experiment.inspection import BAR, Slots, bars, most_read, play_episode, sheet, slots_of
+from experiment.pictures import picture, png
+from experiment.run_folder import read_options
+
+FLAGS = "--env Reinstate/GridTMazePassive-v0 --env-kwargs length=4 --num-envs 4 --eval-episodes 2 --chunk-steps 16"
+
+
+def train(folder, *flags, steps=2_000):
+    words = [*FLAGS.split(), "--total-timesteps", str(steps), "--run-dir", str(folder)]
+    assert main(["train", *words, *flags]) == 0
+
+
+def agent_of(folder):
+    options = read_options(folder)
+    vector = build_envs(options, 1)
+    agent = build_agent(options, vector.single_observation_space, int(vector.single_action_space.n))
+    vector.close()
+    checkpoint.load(folder, agent)
+    return agent, options
+
+
+def test_a_symbolic_view_looks_as_the_environment_draws_it():
+    """The same episode in symbols and in pixels."""
+    actions = np.random.default_rng(0).integers(0, 3, 20)
+    for env_id in ("Reinstate/GridTMazeCrowdedPassive-v0", "MiniGrid-MemoryS7-v0"):
+        kwargs = {"length": 4} if env_id.startswith("Reinstate") else {}
+        symbols = make_vector(env_id, 1, kwargs)
+        pixels = make_vector(env_id, 1, kwargs | {"observation": "pixels"})
+        seen, drawn = symbols.reset(seed=[3])[0], pixels.reset(seed=[3])[0]
+        spec = ObservationSpec("grid", (7, 7, 3))
+        for action in actions:
+            assert np.array_equal(picture(spec, seen[0]), drawn[0])
+            seen, drawn = (e.step(np.array([action]))[0] for e in (symbols, pixels))
+
+
+def test_pictures_of_images_and_vectors_are_large_enough_to_be_seen():
+    crop = np.random.default_rng(0).integers(0, 255, (5, 5, 3), dtype=np.uint8)
+    enlarged = picture(ObservationSpec("image", (5, 5, 3)), crop)
+    assert enlarged.shape == (60, 60, 3) and np.array_equal(enlarged[::12, ::12], crop)
+    row = picture(ObservationSpec("vector", (3,)), np.array([-2.0, 0.0, 0.5], dtype=np.float32))
+    below, zero, above = (row[0, x].astype(int) for x in (0, 14, 28))
+    assert below[0] > below[2] and above[2] > above[0] and len(set(zero.tolist())) == 1
+
+
+def test_what_no_tile_looks_like_is_black():
+    view = np.full((7, 7, 3), 9, dtype=np.uint8)
+    assert not picture(ObservationSpec("grid", (7, 7, 3)), view)[:48].any()
+
+
+def test_png_keeps_every_pixel():
+    image = np.random.default_rng(0).integers(0, 255, (6, 7, 3), dtype=np.uint8)
+    read = Image.open(io.BytesIO(base64.b64decode(png(image).split(",")[1])))
+    assert np.array_equal(np.asarray(read), image)
+
+
+@pytest.mark.parametrize("mode", ["direct", "none"])
+def test_slots_of_an_episode(tmp_path, mode):
+    """The codec reads most of these few views after some chunks: what is reinstated is what was seen."""
+    train(tmp_path / "run", "--recalculation", mode, steps=6_000)
+    agent, options = agent_of(tmp_path / "run")
+    episode = play_episode(agent, options, 5, greedy=False)
+    slots = slots_of(agent, episode)
+    assert len(slots.step) > 2 and (np.diff(slots.step) > 0).all()
+    faithful = slots.fidelity == 1
+    assert faithful.any()
+    for i in np.flatnonzero(faithful):
+        assert np.array_equal(slots.observation[i], slots.reinstated[i])
+    for row, at in zip(slots.read, np.flatnonzero(faithful), strict=True):
+        assert row[at] > 0 and not row[at + 1 :].any()  # nobody looks at what is not yet written
+    assert (slots.gradient is None) == (mode == "none")
+    if mode == "direct":
+        assert slots.gradient.shape == slots.step.shape and (slots.gradient >= 0).all()
+    again = slots_of(agent, play_episode(agent, options, 5, greedy=False))
+    assert np.array_equal(again.step, slots.step) and np.array_equal(again.action, slots.action)
+    assert all(p.grad is None or not p.grad.any() for p in agent.parameters())
+
+
+def hand_made(gradient):
+    frames = [np.full((56, 56, 3), value, dtype=np.uint8) for value in (10, 20, 30)]
+    read = np.array([[0.5, 0.0, 0.0], [0.0, 0.4, 0.0], [0.3, 0.0, 0.1]])
+    ones = np.ones(3)
+    return Slots(np.array([0, 4, 1_900]), np.array([1, 2, 0]), frames, frames[::-1], ones, read, gradient)
+
+
+def test_the_most_read_slots_stand_in_order_of_writing():
+    """Slots 0 (0.8) and 1 (0.4) of three; seen above, reinstated below."""
+    image = most_read(ObservationSpec("image", (56, 56, 3)), hand_made(None), 2)
+    assert image.shape == (112, 112, 3)
+    assert [image[0, 0, 0], image[0, 56, 0], image[56, 0, 0], image[56, 56, 0]] == [10, 20, 30, 20]
+
+
+def test_a_sheet_has_a_row_for_each_slot():
+    spec = ObservationSpec("image", (56, 56, 3))
+    page = sheet(spec, hand_made(np.array([0.5, 0.0, 0.25])), "a <run>")
+    rows = page.split("<tr>")[2:]
+    assert len(rows) == 3 and "a &lt;run&gt;" in page and "<run>" not in page
+    assert "1,900" in rows[2] and "2.50e-01" in rows[2] and rows[2].count("<img") == 2
+    assert "<td>-</td>" in sheet(spec, hand_made(None), "no gradient").split("<tr>")[2]
+
+
+def test_bars_are_as_high_as_the_weights():
+    assert re.findall(r"height:(\d+)px", bars(np.array([0.0, 0.5, 1.0]))) == ["0", str(BAR // 2), str(BAR)]
+
+
+def test_inspect_command(tmp_path, capsys):
+    run = tmp_path / "run"
+    train(run, steps=400)
+    capsys.readouterr()
+    assert main(["inspect", str(run), "--stochastic"]) == 0
+    assert str(run / "inspect.html") in capsys.readouterr().out
+    assert (run / "inspect.html").read_text().count("<img") >= 2
+    assert main(["inspect", str(run), "--output", str(tmp_path / "other.html"), "--env-kwargs", "length=6"]) == 0
+    assert "length=6" in (tmp_path / "other.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [(["--output", "nowhere/x.html"], "--output"), (["--seed", "-1"], "--seed"), (["--checkpoint", "x"], "there is")],
+)
+def test_bad_input_of_inspect(tmp_path, capsys, flags, says):
+    train(tmp_path / "run", steps=64)
+    capsys.readouterr()
+    assert main(["inspect", str(tmp_path / "run"), *flags]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_an_agent_without_memory_has_nothing_to_show(tmp_path, capsys):
+    train(tmp_path / "run", "--agent", "none", steps=64)
+    assert main(["inspect", str(tmp_path / "run")]) == 2
+    assert "--agent none" in capsys.readouterr().err
+
+
+def test_tensorboard_shows_the_memory(tmp_path):
+    train(tmp_path / "run")
+    events = EventAccumulator(str(tmp_path / "run"))
+    events.Reload()
+    assert events.Tags()["images"] == ["memory/seen_above_reinstated"]
+    assert events.Images("memory/seen_above_reinstated")[0].height == 112
