@@ -1,6 +1,8 @@
 """The benchmark scripts run, on tasks so small that their figures mean nothing."""
 
 import json
+import re
+from pathlib import Path
 
 import delay_plot
 import env_speed
@@ -49,6 +51,16 @@ def test_the_grid_of_runs_adds_rows_and_resumes(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     monkeypatch.setattr(runs, "make", lambda *arguments: pytest.fail("made a run whose row stands"))
     grid.main(grid.Grid(jobs=1, tasks=("crowded",)))
+
+
+def test_the_main_job_is_the_tables_direct_row():
+    """`make train` names the same options."""
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text()
+    (options,) = re.findall(r"^CROWDED := ((?:.*\\\n)*.*)", makefile, re.MULTILINE)
+    assert options.replace("\\\n", " ").split() == grid.OPTIONS.split()
+    (job,) = re.findall(r"train\.py \$\(CROWDED\) (.*)", makefile)
+    row = next(run for run in grid.runs("crowded") if (run.task, run.variant) == grid.MAIN)
+    assert row.flags.split() == [*grid.OPTIONS.split(), *job.split()]
 
 
 def test_the_ladder_trains_and_plays_on_lengths_never_seen(tmp_path, monkeypatch):

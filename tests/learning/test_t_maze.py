@@ -3,11 +3,12 @@
 import json
 
 import pytest
+from run import OPTIONS
 
 from experiment.cli import main
 
 SOLVE = ["--stop-at-success", "0.98"]
-CROWDED = "--chunk-steps 32 --total-timesteps 3000000".split()  # chunks shorter than the delay
+CROWDED = [*OPTIONS.split(), "--total-timesteps", "3000000"]  # chunks shorter than the delay
 PLAIN = "--env Reinstate/GridTMazePassive-v0 --total-timesteps 3000000".split()
 
 
@@ -35,3 +36,11 @@ def test_a_crowded_room_is_learnt_with_recalculation_and_not_without(tmp_path):
 def test_a_thousand_steps_are_crossed(tmp_path):
     flags = "--env Reinstate/GridTMazePassive-v0 --env-kwargs length=1000 --total-timesteps 20000000".split()
     assert greedy_success(tmp_path / "run", *flags, *SOLVE) >= 0.98
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_the_agent_goes_to_look_at_what_it_will_need(tmp_path):
+    flags = "--env Reinstate/GridTMazeActive-v0 --env-kwargs length=100 --total-timesteps 5000000".split()
+    assert greedy_success(tmp_path / "run", *flags, *SOLVE) >= 0.95
+    assert greedy_success(tmp_path / "blind", *flags, "--agent", "none") <= 0.65
