@@ -32,7 +32,7 @@ from memory.frame_ring import hash_rows
 from memory.store import MemoryState
 
 VERSION_MIX = 1_000_003  # keeps equal codes of different versions apart
-ENCODER_CHUNK = 256  # images per forward pass of an encoder: larger ones fall out of the cache
+MOST_IMAGES, MOST_BYTES = 256, 600_000  # of one forward pass of an encoder: more fall out of the cache
 
 Embed = Callable[[Tensor], Tensor]  # f: observations [n, ...] -> embeddings [n, D]
 
@@ -48,10 +48,11 @@ class Recalculated:
 
 
 @dataclass
-class Reinstated:
-    """Distinct observations, and what is to be sent through f at each: sums over the slots that hold it."""
+class Chosen:
+    """One slot for each distinct observation, and what is to be sent through f there: sums over all slots that hold
+    the same."""
 
-    observation: Tensor  # [K, ...]
+    slot: Tensor  # [K] flat index
     gradient: Tensor  # [K, D] sum of g
     stored: Tensor  # [K, D] sum of m
     count: Tensor  # [K, 1] how many slots
@@ -66,6 +67,20 @@ def eligible(memory: MemoryState, codec: Codec, min_fidelity: float) -> Tensor:
 def reinstate(memory: MemoryState, codec: Codec, index: Tensor) -> Tensor:
     """Observations [S, ...] decoded from the codes of the slots with flat indices [S]."""
     return codec.decode(memory.code.flatten(0, 1)[index], memory.version.flatten()[index])
+
+
+def images_at_a_time(size: int) -> int:
+    """How many observations of `size` bytes go through an encoder together. Activations of 256 images of 56x56x3 take
+    more memory than all else (benchmarks/books/learner_memory.py), and 64 at a time take no longer."""
+    return max(1, min(MOST_IMAGES, MOST_BYTES // size))
+
+
+def observed(mode: str, memory: MemoryState, codec: Codec, index: Tensor) -> Tensor:
+    """Observations [S, ...] of the slots with flat indices [S]: reinstated, or the true ones for the oracle."""
+    if mode != "oracle":
+        return reinstate(memory, codec, index)
+    assert memory.observation is not None
+    return memory.observation.flatten(0, 1)[index]
 
 
 def distinct_codes(memory: MemoryState, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,7 +111,7 @@ def gradient_to_send(
 
 def gather(
     mode: str, memory: MemoryState, gradient: Tensor, codec: Codec, k: int, min_fidelity: float
-) -> Reinstated | None:
+) -> Chosen | None:
     """The at most `k` observations that are worth most; None where no gradient can be sent anywhere."""
     # The oracle reads true observations: what the codec cannot reinstate is no limit to it.
     may = memory.written if mode == "oracle" else eligible(memory, codec, min_fidelity)
@@ -107,8 +122,7 @@ def gather(
         return None
     if mode == "oracle":
         assert memory.observation is not None
-        true = memory.observation.flatten(0, 1)
-        slot, group = group_by(hash_rows(true[index]), index)
+        slot, group = group_by(hash_rows(memory.observation.flatten(0, 1)[index]), index)
     else:
         slot, group = distinct_codes(memory, index)
 
@@ -118,8 +132,8 @@ def gather(
     sums = summed(gradient[index])  # [G, D]
     top = sums.norm(dim=1).topk(min(k, len(sums))).indices  # [K]
     lost = gradient[~may.flatten()].square().sum()
-    return Reinstated(
-        true[slot[top]] if mode == "oracle" else reinstate(memory, codec, slot[top]),
+    return Chosen(
+        slot[top],
         sums[top],
         summed(memory.embedding.flatten(0, 1)[index])[top],
         summed(torch.ones(len(index), 1))[top],
@@ -151,9 +165,10 @@ def recalculate(
     if found is None:
         return Recalculated()
     drift = 0.0
-    for part in torch.arange(len(found.count)).split(ENCODER_CHUNK):
+    size = observed(mode, memory, codec, found.slot[:1])[0].nbytes
+    for part in torch.arange(len(found.count)).split(images_at_a_time(size)):
         g, m, count = found.gradient[part], found.stored[part], found.count[part]
-        e = embed(found.observation[part])
+        e = embed(observed(mode, memory, codec, found.slot[part]))
         torch.autograd.backward(e, gradient_to_send(mode, g, e, m, count, eta))
         drift += float((e.detach() - m / count).norm(dim=1).sum())
     K = len(found.count)
@@ -172,7 +187,8 @@ def reembedded(memory: MemoryState, codec: Codec, embed: Embed, min_fidelity: fl
     if len(index) == 0:
         return memory.embedding
     slot, group = distinct_codes(memory, index)
-    fresh = torch.cat([embed(part) for part in reinstate(memory, codec, slot).split(ENCODER_CHUNK)])
+    frames = reinstate(memory, codec, slot)
+    fresh = torch.cat([embed(part) for part in frames.split(images_at_a_time(frames[0].nbytes))])
     return stored.index_copy(0, index, fresh.index_select(0, group)).view_as(memory.embedding)
 
 
@@ -186,16 +202,17 @@ def cosine_with_oracle(
     """
     parameters = list(embed.parameters())
 
-    def through(found: Reinstated | None) -> Tensor:
+    def through(mode: str, found: Chosen | None) -> Tensor:
         if found is None:
             return torch.zeros(sum(p.numel() for p in parameters))
-        return _concatenate(torch.autograd.grad(embed(found.observation), parameters, found.gradient))
+        e = embed(observed(mode, memory, codec, found.slot))
+        return _concatenate(torch.autograd.grad(e, parameters, found.gradient))
 
     exact = gather("oracle", memory, gradient, codec, memory.written.numel(), min_fidelity)
     if exact is None:
         return float("nan")
     ours = gather("direct", memory, gradient, codec, k, min_fidelity)
-    return float(F.cosine_similarity(through(ours), through(exact), dim=0))
+    return float(F.cosine_similarity(through("direct", ours), through("oracle", exact), dim=0))
 
 
 def _concatenate(gradients: Iterable[Tensor]) -> Tensor:

@@ -5,9 +5,18 @@ import torch
 from torch import nn
 
 from agents.encoders import ImageEncoder
+from memory import recalculation
 from memory.codec import Codec, build_autoencoder
 from memory.frame_ring import FrameRing, hash_rows
-from memory.recalculation import cosine_with_oracle, eligible, gather, recalculate, reembedded
+from memory.recalculation import (
+    cosine_with_oracle,
+    eligible,
+    gather,
+    images_at_a_time,
+    recalculate,
+    reembedded,
+    reinstate,
+)
 from memory.store import empty
 
 WIDTH, SLOTS, ENVS = 4, 5, 3
@@ -133,7 +142,8 @@ def test_only_the_largest_sums_over_equal_codes_are_taken():
     gradient = torch.tensor([[[3.0], [torch.nan], [-5.0], [0.0], [4.0]]])
     both = gather("direct", memory, gradient, ExactCodec(), 3, 1.0)
     assert both.gradient.tolist() == [[7.0], [-5.0]] and both.count.tolist() == [[2.0], [1.0]]
-    assert both.stored.tolist() == [[5.0], [2.0]] and both.observation.tolist() == [[7.0, 7.0], [8.0, 8.0]]
+    assert both.stored.tolist() == [[5.0], [2.0]]
+    assert reinstate(memory, ExactCodec(), both.slot).tolist() == [[7.0, 7.0], [8.0, 8.0]]
     assert both.share == 1.0
     best = gather("direct", memory, gradient, ExactCodec(), 1, 1.0)
     assert best.gradient.tolist() == [[7.0]] and best.share == pytest.approx(49 / 74)
@@ -159,7 +169,7 @@ def test_equal_codes_of_different_versions_are_different_observations(setting):
     assert sorted(found.count.flatten().tolist()) == sorted(
         [float(memory.written[:1].sum()), float(memory.written[1:].sum())]
     )
-    first, second = sorted(found.observation[:, 0].tolist())
+    first, second = sorted(reinstate(memory, VersionedCodec(), found.slot)[:, 0].tolist())
     assert second == pytest.approx(first + 1.0)
     again = reembedded(memory, VersionedCodec(), embed, 1.0)
     assert not torch.allclose(again[0][memory.written[0]][0], again[1][memory.written[1]][0])
@@ -274,3 +284,20 @@ def test_images_reinstated_by_a_trained_codec_give_nearly_the_true_gradient(imag
         codec.learn(20, g)
     faithful = codec.current.fidelity(memory.observation[0], codec.current.encode(memory.observation[0]))
     assert (faithful == 1).all() and cosine() > 0.99
+
+
+@pytest.mark.parametrize(("size", "images"), [(147, 256), (2_343, 256), (2_344, 255), (9_408, 63), (10**9, 1)])
+def test_large_images_go_through_the_encoder_a_few_at_a_time(size, images):
+    assert images_at_a_time(size) == images
+
+
+def test_parts_add_up_to_the_whole(setting, monkeypatch):
+    """Whatever goes through the encoder together, the parameters get the same gradient."""
+    embed, memory, gradient = setting
+    found = []
+    for most in (256, 3):
+        monkeypatch.setattr(recalculation, "MOST_IMAGES", most)
+        embed.zero_grad()
+        recalculate("direct", memory, gradient, ExactCodec(), embed, 1_000, 1.0, 1.0)
+        found.append(torch.cat([p.grad.flatten() for p in embed.parameters()]))
+    torch.testing.assert_close(found[0], found[1])

@@ -1,0 +1,286 @@
+"""What does remembering cost the learner? `python benchmarks/books/learner_memory.py`, or `reinstate bench memory`.
+
+An episode of L steps is remembered step by step, all of them different; then one decision reads all that is remembered,
+and its gradient has to reach the embedding network. Four ways:
+
+- all activations: the forward pass of every step is kept until then (full back-propagation);
+- checkpointing: observations are kept as bytes, the forward pass of all is made again (torch.utils.checkpoint);
+- stored observations: observations and embeddings are kept; of the K with the largest gradients the pass is made again;
+- recalculation: codes and embeddings are kept (memory/store.py), and K are reinstated (memory/recalculation.py).
+
+Each cell is a process of its own: the most resident memory beyond what stood there before the first step, and the
+seconds from the loss to the gradients of the parameters. The embedding network is a small convolutional one for
+images, and the agent's own for symbols. Codes come from an untrained codec: what they say does not matter here.
+
+The second table is the agent itself, on a T-Maze of L steps seen in pixels: its update as episodes grow. Linux only.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import tyro
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from runs import markdown, read_rows
+
+from agents.encoders import GRID_CATEGORIES, ObservationSpec, TileEncoder
+from agents.learner import build_learner, update, update_codec
+from agents.memory_agent import build_codec
+from agents.rollout import collect, start_collecting
+from envs.seeds import spawn_seeds
+from experiment.build import build_agent, build_envs, generator, streams
+from experiment.options import RunOptions
+from memory.codec import Codec
+from memory.options import MemoryOptions
+from memory.read import MemoryRead
+from memory.recalculation import images_at_a_time, recalculate
+from memory.store import empty, write
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "learner_memory.jsonl"
+WAYS = ("all activations", "checkpointing", "stored observations", "recalculation")
+SIZES = {"7x7x3 symbols": (7, 7, 3), "5x5x3": (5, 5, 3), "56x56x3": (56, 56, 3), "84x84x3": (84, 84, 3)}
+BITS = {"7x7x3 symbols": 294, "5x5x3": 800, "56x56x3": 1_470, "84x84x3": 1_470}  # 184 bytes, 37 and 100 for small ones
+WIDTH, HEADS, STATE, K = 16, 8, 64, 1024
+TOO_MUCH = 10e9  # bytes: where the last cell of a row makes one expect more, it is not run
+
+
+@dataclass(frozen=True)
+class Books:
+    """Memory and time of an update, way by way."""
+
+    lengths: tuple[int, ...] = (100, 1_000, 10_000, 100_000)
+    """Steps of an episode, at 56x56x3."""
+    sizes: tuple[str, ...] = tuple(SIZES)
+    """Kinds of observation, at 10,000 steps (the middle length)."""
+    updates: int = 20
+    """Of the agent, measured after as many that are not."""
+    cell: str | None = None
+    """One cell, as JSON; for the script's own use."""
+
+
+class Convolutions(nn.Module):
+    """A small convolutional encoder as the field uses them: uint8 [n, H, W, 3] -> [n, WIDTH]."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        small = min(shape[:2]) < 36
+        strides = (1, 1, 1) if small else (4, 2, 1)
+        kernels = (2, 2, 2) if small else (8, 4, 3)
+        layers: list[nn.Module] = []
+        for inputs, outputs, kernel, stride in zip((3, 16, 32), (16, 32, 32), kernels, strides, strict=True):
+            layers += [nn.Conv2d(inputs, outputs, kernel, stride), nn.ReLU()]
+        self.features = nn.Sequential(*layers, nn.Flatten())
+        found = self.features(torch.zeros(1, 3, *shape[:2])).shape[1]
+        self.head = nn.Linear(found, WIDTH)
+
+    def forward(self, observation: Tensor) -> Tensor:
+        return self.head(self.features(observation.permute(0, 3, 1, 2).float() / 255.0))
+
+
+def embedding_network(size: str) -> nn.Module:
+    shape = SIZES[size]
+    return TileEncoder(shape, WIDTH) if "symbols" in size else Convolutions(shape)
+
+
+def observations(size: str, length: int) -> Callable[[int], Tensor]:
+    """Parts of an episode [n, H, W, 3] uint8, drawn when they are asked for, always the same."""
+    shape, most = SIZES[size], min(GRID_CATEGORIES) if "symbols" in size else 256
+    together = images_at_a_time(int(torch.Size(shape).numel()))
+    parts = [min(together, length - start) for start in range(0, length, together)]
+
+    def part(i: int) -> Tensor:
+        g = torch.Generator().manual_seed(i)
+        return torch.randint(0, most, (parts[i], *shape), generator=g, dtype=torch.uint8)
+
+    part.count = len(parts)  # type: ignore[attr-defined]
+    return part
+
+
+def loss_of(read: MemoryRead, state: Tensor, slots: Tensor) -> Tensor:
+    """Any loss of one decision that reads all slots [L, WIDTH]."""
+    found, _ = read(state, slots[None], torch.ones(1, len(slots), dtype=torch.bool))
+    return found.square().sum()
+
+
+def all_activations(embed: nn.Module, part: Callable, read: MemoryRead, state: Tensor) -> float:
+    kept = [embed(part(i)) for i in range(part.count)]
+    began = time.perf_counter()
+    loss_of(read, state, torch.cat(kept)).backward()
+    return time.perf_counter() - began
+
+
+def checkpointing(embed: nn.Module, part: Callable, read: MemoryRead, state: Tensor) -> float:
+    kept = [part(i) for i in range(part.count)]
+    slots = [checkpoint(embed, frames, use_reentrant=False) for frames in kept]
+    began = time.perf_counter()
+    loss_of(read, state, torch.cat(slots)).backward()
+    return time.perf_counter() - began
+
+
+def with_memory(embed: nn.Module, part: Callable, read: MemoryRead, state: Tensor, codec: Codec, mode: str) -> float:
+    """`oracle` keeps observations beside the codes and recalculates through them, `direct` the codes alone."""
+    length = read.address.shape[0]
+    frame = part(0)[0]
+    memory = empty(1, length, WIDTH, codec.code_bytes, frame if mode == "oracle" else None)
+    at = 0
+    with torch.no_grad():
+        for i in range(part.count):
+            frames = part(i)
+            place = torch.arange(at, at + len(frames))
+            kept = {"observation": frames} if mode == "oracle" else {}
+            codes = codec.current.encode(frames)
+            # Distinct, though an untrained codec writes the same code for many.
+            write(
+                memory, torch.zeros_like(place), place, embedding=embed(frames), code=codes, code_hash=place,
+                fidelity=1.0, version=codec.version, **kept,
+            )  # fmt: skip
+            at += len(frames)
+    began = time.perf_counter()
+    leaves = memory.embedding.detach().clone().requires_grad_()
+    loss_of(read, state, leaves[0]).backward()
+    recalculate(mode, memory, leaves.grad, codec, embed, K, 0.0, 1.0)
+    return time.perf_counter() - began
+
+
+def one_update(way: str, size: str, length: int) -> dict[str, float]:
+    """The cell's figures, measured in this process."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    embed, part, read = embedding_network(size), observations(size, length), MemoryRead(STATE, WIDTH, HEADS, length)
+    state, spec = torch.randn(1, STATE), ObservationSpec("grid" if "symbols" in size else "image", SIZES[size])
+    codec = build_codec(spec, GRID_CATEGORIES, MemoryOptions(code_bits=BITS[size], codec_ring=1))
+    embed(part(0)[:2]).sum().backward()  # what is allocated at the first pass alone
+    before = reset_peak()
+    if way == "all activations":
+        seconds = all_activations(embed, part, read, state)
+    elif way == "checkpointing":
+        seconds = checkpointing(embed, part, read, state)
+    else:
+        mode = "oracle" if way == "stored observations" else "direct"
+        seconds = with_memory(embed, part, read, state, codec, mode)
+    return {"bytes": peak() - before, "seconds": seconds}
+
+
+def agents_update(length: int, updates: int) -> dict[str, float]:
+    """Mean seconds of an update of the agent, and the most resident memory of the process."""
+    torch.set_num_threads(1)
+    options = RunOptions(
+        env="Reinstate/GridTMazePassive-v0",
+        env_kwargs=(f"length={length}", "observation=pixels"),
+        memory=MemoryOptions(code_bits=294),
+    )
+    o, envs, seeds = options.learning, build_envs(options, 64), streams(1)
+    agent = build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
+    learner = build_learner(agent, o, generator(seeds["learning"]))
+    training = spawn_seeds(1, 64, "training")
+    collector = start_collecting(envs, agent, training, generator(seeds["actions"]), o.hold_growth)
+    spent = []
+    for _ in range(2 * updates):
+        chunk = collect(envs, agent, collector, o.chunk_steps, o.chunk_decisions, learner.ring)
+        began = time.perf_counter()
+        update(agent, chunk, learner, o, 0.0)
+        spent.append(time.perf_counter() - began)
+        update_codec(agent, chunk, learner.generator)
+    return {"bytes": peak(), "seconds": sum(spent[updates:]) / updates}
+
+
+def reset_peak() -> int:
+    """Forgets the most resident memory so far; returns what is resident now, in bytes."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return status("VmRSS")
+
+
+def peak() -> int:
+    """The most resident memory since it was last forgotten, in bytes."""
+    return status("VmHWM")
+
+
+def status(key: str) -> int:
+    (line,) = (text for text in Path("/proc/self/status").read_text().splitlines() if text.startswith(key + ":"))
+    return int(line.split()[1]) * 1024
+
+
+def measured(cell: str) -> dict[str, float]:
+    """A cell's figures, from a process of its own."""
+    words = [sys.executable, __file__, "--cell", cell]
+    done = subprocess.run(words, cwd=Path(__file__).parents[2], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def run_cell(cell: str) -> dict[str, float]:
+    way, size, length = cell.split("|")
+    if way == "agent":
+        return agents_update(int(length), int(size))
+    return one_update(way, size, int(length))
+
+
+def cells(books: Books) -> list[tuple[str, str, int]]:
+    """(way, size, length) of the first table."""
+    middle = books.lengths[len(books.lengths) // 2]
+    found = [(way, "56x56x3", length) for way in WAYS for length in books.lengths]
+    return found + [(way, size, middle) for way in WAYS for size in books.sizes if size != "56x56x3"]
+
+
+def measure(books: Books) -> None:
+    """Measures what is missing in the results."""
+    known = {(r["way"], r["size"], r["length"]): r for r in read_rows(RESULTS)}
+    wanted = cells(books) + [("agent", str(books.updates), length) for length in books.lengths]
+    for way, size, length in wanted:
+        if (way, size, length) in known:
+            continue
+        shorter = [r for r in known.values() if (r["way"], r["size"]) == (way, size) and r["length"] < length]
+        expected = max((r["bytes"] * length / r["length"] for r in shorter), default=0.0)
+        if way != "agent" and expected > TOO_MUCH:
+            continue
+        row = {"way": way, "size": size, "length": length, **measured(f"{way}|{size}|{length}")}
+        known[way, size, length] = row
+        with RESULTS.open("a") as lines:
+            lines.write(json.dumps(row) + "\n")
+        print(f"{way}, {size}, {length:,}: {row['bytes'] / 1e6:,.0f} MB, {row['seconds']:.3f} s", flush=True)
+
+
+def table(books: Books) -> str:
+    """Markdown of all that was measured."""
+    known = {(r["way"], r["size"], r["length"]): r for r in read_rows(RESULTS)}
+
+    def cell(way: str, size: str, length: int) -> str:
+        r = known.get((way, size, length))
+        return "-" if r is None else f"{r['bytes'] / 1e6:,.1f} MB, {r['seconds']:.2f} s"
+
+    middle = books.lengths[len(books.lengths) // 2]
+    by_length = [[way, *(cell(way, "56x56x3", n) for n in books.lengths)] for way in WAYS]
+    by_size = [[way, *(cell(way, size, middle) for size in books.sizes)] for way in WAYS]
+    agent = [[f"{n:,}", cell("agent", str(books.updates), n)] for n in books.lengths]
+    return (
+        "An episode at 56x56x3, by its length in steps (-: more than 10 GB are to be expected, not run):\n\n"
+        + markdown(["way", *(f"{n:,}" for n in books.lengths)], by_length)
+        + f"\n{middle:,} steps, by the size of an observation:\n\n"
+        + markdown(["way", *books.sizes], by_size)
+        + "\nThe agent's own update on the grid T-Maze in pixels, 64 environments (memory of the whole process):\n\n"
+        + markdown(["length", "memory, seconds an update"], agent)
+    )
+
+
+def main(books: Books) -> None:
+    if books.cell is not None:
+        print(json.dumps(run_cell(books.cell)))
+        return
+    measure(books)
+    text = table(books)
+    (HERE / "learner_memory.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Books))
