@@ -1,4 +1,4 @@
-"""The command `reinstate`: train, evaluate, inspect and play."""
+"""The command `reinstate`: train, evaluate, inspect, play and bench."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import torch
 import tyro
 
 from experiment import checkpoint, run_folder
+from experiment.bench import BenchOptions, bench
 from experiment.build import build_agent, build_envs
 from experiment.errors import UserError
 from experiment.evaluation import evaluate
@@ -66,6 +67,7 @@ Command = (
     | Annotated[EvaluateOptions, tyro.conf.subcommand("evaluate", description="Evaluate a trained run.")]
     | Annotated[InspectOptions, tyro.conf.subcommand("inspect", description="Show what a trained agent remembers.")]
     | Annotated[PlayOptions, tyro.conf.subcommand("play", description="Play an environment by keyboard.")]
+    | Annotated[BenchOptions, tyro.conf.subcommand("bench", description="Run a benchmark.")]
 )
 
 
@@ -85,6 +87,8 @@ def main(argv: list[str] | None = None) -> int:
             return inspect(options)
         if isinstance(options, PlayOptions):
             return play(options)
+        if isinstance(options, BenchOptions):
+            return bench(options)
         return train(options, ["reinstate", *argv])
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
