@@ -16,6 +16,7 @@ COLOURS = {
     "GridTMazeActive": "tab:orange",
     "TMazePassive": "tab:green",
     "TMazeActive": "tab:red",
+    "KeyToDoor": "tab:purple",
 }
 
 

@@ -40,6 +40,7 @@ class Rung:
     budget: int  # environment steps
     seeds: int = 3
     controls: bool = False
+    options: str = ""  # that this task needs beside the defaults
 
     @property
     def task(self) -> str:
@@ -48,9 +49,15 @@ class Rung:
     @property
     def flags(self) -> str:
         kwargs = f"{self.keyword}={self.delay}"
-        return f"--env Reinstate/{self.env}-v0 --env-kwargs {kwargs} --total-timesteps {self.budget} {STOP}"
+        flags = f"--env Reinstate/{self.env}-v0 --env-kwargs {kwargs} --total-timesteps {self.budget} {STOP}"
+        return f"{flags} {self.options}".strip()
 
 
+# Every step of it is a decision and a slot, and the door's reward must not drown in the apples': a short horizon, and
+# the door's value carried to the key (temporal value transport).
+KEY_TO_DOOR = (
+    "--slots 128 --credit transport --horizon 0.15 --replayed-episodes 16 --novelty-bonus 0 --imitation-coef 0"
+)
 RUNGS = [
     Rung("GridTMazePassive", 100, "length", 3_000_000, controls=True),
     Rung("GridTMazePassive", 1_000, "length", 10_000_000, seeds=5),
@@ -60,6 +67,7 @@ RUNGS = [
     Rung("TMazePassive", 1_500, "length", 20_000_000),
     Rung("TMazeActive", 500, "length", 20_000_000),
     Rung("TMazeActive", 1_000, "length", 20_000_000),
+    Rung("KeyToDoor", 90, "delay", 3_000_000, options=KEY_TO_DOOR),
 ]
 CONTROLS = {
     "recalculation none": "--recalculation none",
