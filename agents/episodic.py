@@ -43,9 +43,10 @@ def episodic_loss(agent: Any, episodes: Episodes, terms: Terms, options: Learnin
     traces of Espeholt et al. 2018, V-trace, arXiv 1802.01561), and the policy's ratio is clipped as in a chunk. The
     critic's target does not weigh the event's own ratio, as V-trace would.
 
-    The clip ends what can be learnt from a decision that today's policy would hardly make: its ratio to the policy
-    that made it is small. Decisions after which more was paid than the critic expects, to the end of the episode, are
-    imitated besides, without any ratio: what went well once, and is rare, is not forgotten.
+    The ratio is small, and with it the gradient, where today's policy would hardly make the decision any more, and
+    beyond the clip where it makes it far more often: either way little is learnt from it again. Decisions after which
+    more was paid than the critic expects, to the end of the episode, are imitated besides, without any ratio: what went
+    well once, and is rare, is not forgotten.
     """
     events, r = agent.replay_episodes(episodes)
     if len(events.reward) == 0:

@@ -68,7 +68,12 @@ def build_learner(agent: Any, options: LearningOptions, generator: torch.Generat
         synthetic = drawn_from(generator, SyntheticReturns, agent.options.embedding_width)
         others += synthetic.parameters()
     optimizer = torch.optim.Adam([*embed, *others], lr=options.learning_rate, betas=BETAS, eps=EPSILON, fused=True)
-    ring = EpisodeRing(options.episode_ring, agent.initial_state(1).memory) if replays else None
+    ring = None
+    if replays:
+        like = agent.initial_state(1).memory
+        if agent.options.recalculation != "oracle":
+            like.observation = None  # --check-cosine keeps it, and nobody reads it here
+        ring = EpisodeRing(options.episode_ring, like)
     return Learner(optimizer, generator, embed, others, ring=ring, synthetic=synthetic)
 
 

@@ -36,6 +36,8 @@ def approximate_kl(log_prob: Tensor, old_log_prob: Tensor) -> Tensor:
 
 
 def explained_variance(value: Tensor, target: Tensor) -> float:
-    """1 - Var(target - value) / Var(target); NaN where the target does not vary."""
+    """1 - Var(target - value) / Var(target); NaN where the target does not vary beyond rounding."""
     variance = target.var(correction=0)
-    return float("nan") if variance == 0 else float(1 - (target - value).var(correction=0) / variance)
+    if variance <= 1e-12 * target.square().mean():
+        return float("nan")
+    return float(1 - (target - value).var(correction=0) / variance)

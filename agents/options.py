@@ -31,9 +31,9 @@ class LearningOptions:
     episodes are learnt from again. transport: and value is carried from a hard look to what it looked at, where that
     is further back than --horizon. synthetic: and a slot is paid at once for the rewards that it explains later."""
     replayed_episodes: int = 64
-    """Finished episodes drawn for each epoch of --credit episodic."""
+    """Finished episodes drawn for each epoch (all but --credit bootstrap)."""
     episode_ring: int = 4096
-    """The last finished episodes whose slots are kept for it."""
+    """The last finished episodes whose slots are kept to be drawn."""
     imitation_coef: float = 1.0
     """Weight of imitating remembered decisions after which more was paid than the critic expects."""
     clip_coef: float = 0.2
@@ -54,5 +54,5 @@ class LearningOptions:
     novel_share: float = 0.3
     """Weight of the decisions that wrote to memory in the loss; the others have the rest."""
     novelty_bonus: float = 0.3
-    """Reward for a fresh write that few of the last finished episodes hold: so much for each nat of its surprise.
-    Vanishes over --total-timesteps."""
+    """Reward for a fresh write that few of the last finished episodes hold: so much for each nat of its surprise, of
+    which there are at most 8, in the task's own units of reward. Vanishes over --total-timesteps."""

@@ -66,9 +66,17 @@ def make(run: Run, file: Path, look: Look) -> None:
         subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         with ONE_AT_A_TIME:
             row = summary(run, target) | look(target)
-            with file.open("a") as lines:
-                lines.write(json.dumps(row) + "\n")
+            replace(file, row)
     print(f"{run.task}, {run.variant}, seed {run.seed}: greedy {row['greedy']}, {row['minutes']:.1f} min", flush=True)
+
+
+def replace(file: Path, row: dict[str, Any]) -> None:
+    """Adds a row; one of the same task, variant and seed, made by another command, goes."""
+    key = ("task", "variant", "seed")
+    others = [r for r in read_rows(file) if any(r[k] != row[k] for k in key)]
+    staged = file.with_name(file.name + ".partial")
+    staged.write_text("".join(json.dumps(r) + "\n" for r in [*others, row]))
+    staged.replace(file)
 
 
 def summary(run: Run, folder: Path) -> dict[str, Any]:

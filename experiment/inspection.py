@@ -22,6 +22,7 @@ from experiment.pictures import picture, png
 from memory.episodes import EpisodeRing, Episodes
 from memory.recalculation import reinstate
 
+STEPS = 32  # of a chunk: as many episodes may end in it, of which the first is shown
 BAR = 12  # pixels high, of the bars that show when a slot was read
 
 
@@ -64,12 +65,13 @@ def play_episode(agent: Any, options: RunOptions, seed: int, greedy: bool) -> Ep
         seeds = spawn_seeds(seed, 1, "evaluation")
         collector = start_collecting(envs, agent, seeds, sampling, options.learning.hold_growth)
         collector.agent_state = agent.initial_state(1, keep_observations=True)
-        ring = EpisodeRing(1, collector.agent_state.memory)
+        ring = EpisodeRing(STEPS, collector.agent_state.memory)
         while ring.size == 0:
-            collect(envs, agent, collector, options.learning.chunk_steps, options.learning.chunk_decisions, ring)
+            collect(envs, agent, collector, STEPS, STEPS, ring)
     finally:
         envs.close()
-    return ring.sample(1, generator(seed), torch.ones(1))
+    first = torch.tensor([0])
+    return Episodes(ring.memory.rows(first), ring.total[first], ring.length[first], ring.terminated[first])
 
 
 def slots_of(agent: Any, episode: Episodes) -> Slots:
@@ -123,8 +125,8 @@ def inspect(options: InspectOptions) -> int:
     if options.env_kwargs:
         trained = trained.with_env_kwargs(options.env_kwargs)
     target = Path(options.output) if options.output else folder / "inspect.html"
-    if not target.parent.is_dir():
-        raise UserError(f"{target.parent} is no folder: choose another --output")
+    if not target.parent.is_dir() or target.is_dir():
+        raise UserError(f"{target} cannot be written, for it names or needs a folder: choose another --output")
     torch.set_num_threads(trained.torch_threads)
     envs = build_envs(trained, 1)
     agent = build_agent(trained, envs.single_observation_space, int(envs.single_action_space.n))

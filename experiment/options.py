@@ -164,7 +164,12 @@ class RunOptions:
         episodic = [n for n in EPISODIC if getattr(lo, n) != getattr(LearningOptions, n)]
         if lo.credit == "bootstrap" and episodic:
             flags = ", ".join(flag_of(name) for name in episodic)
-            raise UserError(f"{flags} need the slots of finished episodes: leave them out, or choose --credit episodic")
+            raise UserError(f"{flags} need the slots of finished episodes: leave them out, or choose another --credit")
+        if lo.credit == "transport" and lo.horizon >= 1:
+            raise UserError(
+                f"--credit transport carries value further back than --horizon {lo.horizon}, and no episode is that "
+                "long: choose a horizon well below 1, such as 0.2"
+            )
         if self.agent != "memory":
             changed = [f.name for f in dataclasses.fields(m) if getattr(m, f.name) != f.default] + episodic
             if lo.credit != LearningOptions.credit:

@@ -98,6 +98,10 @@ def announce(options: RunOptions, folder: Path, agent: Any) -> None:
             f"recalculation {options.memory.recalculation}; a slot takes {size} bytes, "
             f"the memory {total / 1e6:.1f} MB, the codec's ring of frames {ring.nbytes / 1e6:.1f} MB"
         )
+        if options.learning.credit != "bootstrap":
+            episodes = options.learning.episode_ring
+            most = size * options.memory.slots * episodes
+            print(f"the slots of the last {episodes:,} finished episodes take up to {most / 1e6:.1f} MB")
     print(f"run folder {folder}")
     print(f"watch it: tensorboard --logdir {folder}")
     print("the first run compiles the environments, which takes some seconds", flush=True)
@@ -181,7 +185,7 @@ class Run:
     def show_memory(self, step: int, seed: int) -> None:
         """The most read slots of a greedy episode to TensorBoard: what was seen, above what its code reinstates."""
         slots = slots_of(self.agent, play_episode(self.agent, self.options, seed, greedy=True))
-        if len(slots.step) > 0:  # else the codec reads nothing yet
+        if len(slots.step) > 0:
             self.metrics.picture("memory/seen_above_reinstated", most_read(self.agent.spec, slots, SHOWN), step)
 
     def save(self, step: int, best: bool = False) -> None:

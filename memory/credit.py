@@ -30,7 +30,7 @@ def transport(weight: Tensor, visible: Tensor, after: Tensor, events: Events, st
     Args:
         weight: [n, N], of each event's look at the slots of its episode, mean over heads.
         visible: [n, N] bool: the slots that it could look at, its own among them.
-        after: [n], value of what comes after each event; 0 after an episode's last.
+        after: [n], what comes after each event is worth, its own rewards among it.
         step: [M, N], when the slots were written.
         horizon: in steps; younger slots are within the discount's reach (TVT: 1 / (1 - gamma)).
 

@@ -11,8 +11,7 @@ and its gradient has to reach the embedding network. Four ways:
 Each cell is a process of its own: the most resident memory beyond what stood there before the first step, and the
 seconds from the loss to the gradients of the parameters. The embedding network is a small convolutional one for
 images, and the agent's own for symbols. Codes come from an untrained codec: what they say does not matter here.
-
-The second table is the agent itself, on a T-Maze of L steps seen in pixels: its update as episodes grow. Linux only.
+Linux only.
 """
 
 from __future__ import annotations
@@ -34,12 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from runs import markdown, read_rows
 
 from agents.encoders import GRID_CATEGORIES, ObservationSpec, TileEncoder
-from agents.learner import build_learner, update, update_codec
 from agents.memory_agent import build_codec
-from agents.rollout import collect, start_collecting
-from envs.seeds import spawn_seeds
-from experiment.build import build_agent, build_envs, generator, streams
-from experiment.options import RunOptions
 from memory.codec import Codec
 from memory.options import MemoryOptions
 from memory.read import MemoryRead
@@ -63,8 +57,6 @@ class Books:
     """Steps of an episode, at 56x56x3."""
     sizes: tuple[str, ...] = tuple(SIZES)
     """Kinds of observation, at 10,000 steps (the middle length)."""
-    updates: int = 20
-    """Of the agent, measured after as many that are not."""
     cell: str | None = None
     """One cell, as JSON; for the script's own use."""
 
@@ -128,28 +120,58 @@ def checkpointing(embed: nn.Module, part: Callable, read: MemoryRead, state: Ten
     return time.perf_counter() - began
 
 
-def with_memory(embed: nn.Module, part: Callable, read: MemoryRead, state: Tensor, codec: Codec, mode: str) -> float:
-    """`oracle` keeps observations beside the codes and recalculates through them, `direct` the codes alone."""
+class Kept:
+    """In place of a codec: the code is a number, and what it stands for is kept."""
+
+    version, code_bytes = 0, 8
+
+    def __init__(self) -> None:
+        self.parts: list[Tensor] = []
+        self.size, self.together = 0, 0
+
+    @property
+    def current(self) -> Kept:
+        return self
+
+    def encode(self, frames: Tensor) -> Tensor:
+        place = torch.arange(self.size, self.size + len(frames))
+        self.together = max(self.together, len(frames))  # all parts but the last have as many
+        self.parts.append(frames)
+        self.size += len(frames)
+        return place[:, None].view(torch.uint8)
+
+    def decode(self, codes: Tensor, version: Tensor) -> Tensor:
+        place = codes.contiguous().view(torch.int64)[:, 0].tolist()
+        return torch.stack([self.parts[p // self.together][p % self.together] for p in place])
+
+    def readable(self, version: Tensor) -> Tensor:
+        return torch.ones_like(version, dtype=torch.bool)
+
+
+def with_memory(embed: nn.Module, part: Callable, read: MemoryRead, state: Tensor, codec: Codec | Kept) -> float:
+    """Stored observations, or recalculation, as the codec is."""
     length = read.address.shape[0]
-    frame = part(0)[0]
-    memory = empty(1, length, WIDTH, codec.code_bytes, frame if mode == "oracle" else None)
+    memory = empty(1, length, WIDTH, codec.code_bytes)
     at = 0
     with torch.no_grad():
         for i in range(part.count):
             frames = part(i)
             place = torch.arange(at, at + len(frames))
-            kept = {"observation": frames} if mode == "oracle" else {}
-            codes = codec.current.encode(frames)
-            # Distinct, though an untrained codec writes the same code for many.
             write(
-                memory, torch.zeros_like(place), place, embedding=embed(frames), code=codes, code_hash=place,
-                fidelity=1.0, version=codec.version, **kept,
-            )  # fmt: skip
+                memory,
+                torch.zeros_like(place),
+                place,
+                embedding=embed(frames),
+                code=codec.current.encode(frames),
+                code_hash=place,  # distinct, though an untrained codec writes the same code for many
+                fidelity=1.0,
+                version=codec.version,
+            )
             at += len(frames)
     began = time.perf_counter()
     leaves = memory.embedding.detach().clone().requires_grad_()
     loss_of(read, state, leaves[0]).backward()
-    recalculate(mode, memory, leaves.grad, codec, embed, K, 0.0, 1.0)
+    recalculate("direct", memory, leaves.grad, codec, embed, K, 0.0, 1.0)
     return time.perf_counter() - began
 
 
@@ -160,6 +182,8 @@ def one_update(way: str, size: str, length: int) -> dict[str, float]:
     embed, part, read = embedding_network(size), observations(size, length), MemoryRead(STATE, WIDTH, HEADS, length)
     state, spec = torch.randn(1, STATE), ObservationSpec("grid" if "symbols" in size else "image", SIZES[size])
     codec = build_codec(spec, GRID_CATEGORIES, MemoryOptions(code_bits=BITS[size], codec_ring=1))
+    if way == "stored observations":
+        codec = Kept()
     embed(part(0)[:2]).sum().backward()  # what is allocated at the first pass alone
     before = reset_peak()
     if way == "all activations":
@@ -167,32 +191,8 @@ def one_update(way: str, size: str, length: int) -> dict[str, float]:
     elif way == "checkpointing":
         seconds = checkpointing(embed, part, read, state)
     else:
-        mode = "oracle" if way == "stored observations" else "direct"
-        seconds = with_memory(embed, part, read, state, codec, mode)
+        seconds = with_memory(embed, part, read, state, codec)
     return {"bytes": peak() - before, "seconds": seconds}
-
-
-def agents_update(length: int, updates: int) -> dict[str, float]:
-    """Mean seconds of an update of the agent, and the most resident memory of the process."""
-    torch.set_num_threads(1)
-    options = RunOptions(
-        env="Reinstate/GridTMazePassive-v0",
-        env_kwargs=(f"length={length}", "observation=pixels"),
-        memory=MemoryOptions(code_bits=294),
-    )
-    o, envs, seeds = options.learning, build_envs(options, 64), streams(1)
-    agent = build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
-    learner = build_learner(agent, o, generator(seeds["learning"]))
-    training = spawn_seeds(1, 64, "training")
-    collector = start_collecting(envs, agent, training, generator(seeds["actions"]), o.hold_growth)
-    spent = []
-    for _ in range(2 * updates):
-        chunk = collect(envs, agent, collector, o.chunk_steps, o.chunk_decisions, learner.ring)
-        began = time.perf_counter()
-        update(agent, chunk, learner, o, 0.0)
-        spent.append(time.perf_counter() - began)
-        update_codec(agent, chunk, learner.generator)
-    return {"bytes": peak(), "seconds": sum(spent[updates:]) / updates}
 
 
 def reset_peak() -> int:
@@ -214,19 +214,12 @@ def status(key: str) -> int:
 def measured(cell: str) -> dict[str, float]:
     """A cell's figures, from a process of its own."""
     words = [sys.executable, __file__, "--cell", cell]
-    done = subprocess.run(words, cwd=Path(__file__).parents[2], check=True, capture_output=True, text=True)
+    done = subprocess.run(words, cwd=Path(__file__).parents[2], check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def run_cell(cell: str) -> dict[str, float]:
-    way, size, length = cell.split("|")
-    if way == "agent":
-        return agents_update(int(length), int(size))
-    return one_update(way, size, int(length))
-
-
 def cells(books: Books) -> list[tuple[str, str, int]]:
-    """(way, size, length) of the first table."""
+    """(way, size, length) of all cells."""
     middle = books.lengths[len(books.lengths) // 2]
     found = [(way, "56x56x3", length) for way in WAYS for length in books.lengths]
     return found + [(way, size, middle) for way in WAYS for size in books.sizes if size != "56x56x3"]
@@ -235,13 +228,12 @@ def cells(books: Books) -> list[tuple[str, str, int]]:
 def measure(books: Books) -> None:
     """Measures what is missing in the results."""
     known = {(r["way"], r["size"], r["length"]): r for r in read_rows(RESULTS)}
-    wanted = cells(books) + [("agent", str(books.updates), length) for length in books.lengths]
-    for way, size, length in wanted:
+    for way, size, length in cells(books):
         if (way, size, length) in known:
             continue
         shorter = [r for r in known.values() if (r["way"], r["size"]) == (way, size) and r["length"] < length]
         expected = max((r["bytes"] * length / r["length"] for r in shorter), default=0.0)
-        if way != "agent" and expected > TOO_MUCH:
+        if expected > TOO_MUCH:
             continue
         row = {"way": way, "size": size, "length": length, **measured(f"{way}|{size}|{length}")}
         known[way, size, length] = row
@@ -261,20 +253,18 @@ def table(books: Books) -> str:
     middle = books.lengths[len(books.lengths) // 2]
     by_length = [[way, *(cell(way, "56x56x3", n) for n in books.lengths)] for way in WAYS]
     by_size = [[way, *(cell(way, size, middle) for size in books.sizes)] for way in WAYS]
-    agent = [[f"{n:,}", cell("agent", str(books.updates), n)] for n in books.lengths]
     return (
         "An episode at 56x56x3, by its length in steps (-: more than 10 GB are to be expected, not run):\n\n"
         + markdown(["way", *(f"{n:,}" for n in books.lengths)], by_length)
         + f"\n{middle:,} steps, by the size of an observation:\n\n"
         + markdown(["way", *books.sizes], by_size)
-        + "\nThe agent's own update on the grid T-Maze in pixels, 64 environments (memory of the whole process):\n\n"
-        + markdown(["length", "memory, seconds an update"], agent)
     )
 
 
 def main(books: Books) -> None:
     if books.cell is not None:
-        print(json.dumps(run_cell(books.cell)))
+        way, size, length = books.cell.split("|")
+        print(json.dumps(one_update(way, size, int(length))))
         return
     measure(books)
     text = table(books)

@@ -13,7 +13,7 @@ import envs  # noqa: F401
 from agents.advantages import GoingRate, discount
 from agents.baselines import LSTMAgent, MemorylessAgent
 from agents.encoders import GRID_CATEGORIES, ObservationSpec
-from agents.episodic import Terms, episodic_loss
+from agents.episodic import Terms, episodic_loss, paid_in_chunk
 from agents.learner import advantages, build_learner, update, update_codec
 from agents.memory_agent import MemoryAgent, build_codec
 from agents.options import LearningOptions
@@ -290,17 +290,14 @@ def episodic_losses(agent, learner, drawn, **options):
     return agent.heads.policy[-1].weight.grad.clone(), log
 
 
-def test_imitation_goes_on_where_the_clip_has_ended():
-    """Decisions that today's policy would hardly make any more: the clipped loss learns nothing where they went well,
-    imitation does."""
+def test_what_went_better_than_expected_is_imitated():
     agent = build()
     _, _, learner = learn(agent, 20)
     drawn = learner.ring.sample(64, learner.generator, torch.ones(learner.ring.size))
-    drawn.memory.log_prob[:] = -50.0  # as if the policy that acted had hardly made them: the ratio is beyond the clip
-    drawn.total[:] = 1_000.0  # all went far better than the critic thinks
-    clipped, _ = episodic_losses(agent, learner, drawn, imitation_coef=0.0)
-    imitated, _ = episodic_losses(agent, learner, drawn, imitation_coef=1.0)
-    assert not clipped.any() and imitated.any()
+    drawn.total[:] = 1_000.0
+    without, _ = episodic_losses(agent, learner, drawn, imitation_coef=0.0)
+    with_it, _ = episodic_losses(agent, learner, drawn, imitation_coef=1.0)
+    assert not torch.equal(without, with_it)
 
 
 def test_what_goes_worse_than_expected_is_not_imitated():
@@ -311,3 +308,23 @@ def test_what_goes_worse_than_expected_is_not_imitated():
     without, _ = episodic_losses(agent, learner, drawn, imitation_coef=0.0)
     with_it, _ = episodic_losses(agent, learner, drawn, imitation_coef=1.0)
     assert torch.equal(without, with_it)
+
+
+def test_synthetic_returns_are_paid_where_a_slot_is_written():
+    agent = build()
+    vector, c, learner = learn(agent, 6, credit="synthetic")
+    torch.nn.init.normal_(learner.synthetic.contribution[-1].weight)
+    chunk = collect(vector, agent, c, 16, MANY)
+    terms = Terms(GoingRate(0.0, 20.0), Rarity.of(learner.ring, agent.codec.version), 0.0, 0.0, learner.synthetic)
+    paid = paid_in_chunk(chunk, agent, terms)
+    assert not paid[~chunk.novel].any() and paid[chunk.novel].all()
+    with torch.no_grad():
+        worth = learner.synthetic.returns(agent.embed(chunk.inputs.observation[chunk.novel]))
+    torch.testing.assert_close(paid[chunk.novel], worth * agent.heads.value_std)
+
+
+def test_only_the_oracles_ring_keeps_observations():
+    for mode, kept in (("direct", False), ("oracle", True)):
+        agent = build(recalculation=mode, check_cosine=True)
+        ring = build_learner(agent, LearningOptions(), torch.Generator()).ring
+        assert (ring.memory.observation is not None) == kept

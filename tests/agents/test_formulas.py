@@ -119,6 +119,16 @@ def test_only_gains_are_imitated():
     assert imitation_loss(log_prob, torch.tensor([2.0, -3.0, 0.0])).tolist() == [1.0, 0.0, 0.0]
 
 
+def test_imitation_learns_from_what_would_hardly_be_done_any_more():
+    """The clipped loss sends a gradient in proportion to pi / mu, here e^-8, and beyond the clip none."""
+    for log_prob, clipped in ((-8.0, -math.exp(-8.0)), (1.0, 0.0)):
+        x, gain = torch.tensor([log_prob], requires_grad=True), torch.tensor([1.0])
+        (sent,) = torch.autograd.grad(clipped_policy_loss(x, torch.zeros(1), gain, 0.2).sum(), x)
+        assert float(sent) == pytest.approx(clipped, rel=1e-4)
+        (sent,) = torch.autograd.grad(imitation_loss(x, gain).sum(), x)
+        assert float(sent) == -1.0
+
+
 def test_small_formulas():
     assert value_loss(torch.tensor([3.0]), torch.tensor([1.0])).item() == 2.0
     assert entropy(torch.zeros(1, 4)).item() == pytest.approx(math.log(4))

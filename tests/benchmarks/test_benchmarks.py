@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from pathlib import Path
 
 import delay_plot
@@ -15,6 +16,9 @@ import run as grid
 import runs
 import torch
 import train_speed
+import tyro
+
+from experiment.options import RunOptions
 
 TINY = "--env-kwargs length=4 --total-timesteps 64 --num-envs 2 --eval-episodes 2 --chunk-steps 16"
 
@@ -57,10 +61,20 @@ def test_the_main_job_is_the_tables_direct_row():
     """`make train` names the same options."""
     makefile = (Path(__file__).parents[2] / "Makefile").read_text()
     (options,) = re.findall(r"^CROWDED := ((?:.*\\\n)*.*)", makefile, re.MULTILINE)
-    assert options.replace("\\\n", " ").split() == grid.OPTIONS.split()
+    assert options.replace("\\\n", " ").split() == [*grid.OPTIONS.split(), *grid.MEMORY_OPTIONS.split()]
     (job,) = re.findall(r"train\.py \$\(CROWDED\) (.*)", makefile)
     row = next(run for run in grid.runs("crowded") if (run.task, run.variant) == grid.MAIN)
-    assert row.flags.split() == [*grid.OPTIONS.split(), *job.split()]
+    assert row.flags.split() == [*grid.OPTIONS.split(), *grid.MEMORY_OPTIONS.split(), *job.split()]
+
+
+def test_every_run_of_the_grids_is_a_command_that_trains():
+    every = [r for task in grid.TASKS for r in grid.runs(task)] + [
+        r for rung in ladder.RUNGS for r in ladder.runs(rung)
+    ]
+    assert len(every) > 70
+    for run in every:
+        words = shlex.split(run.command)[2:]
+        tyro.cli(RunOptions, args=words, config=(tyro.conf.OmitArgPrefixes,)).check()
 
 
 def test_the_ladder_trains_and_plays_on_lengths_never_seen(tmp_path, monkeypatch):

@@ -43,8 +43,8 @@ def test_every_way_sends_the_same_gradient():
         elif way == "checkpointing":
             learner_memory.checkpointing(embed, part, read, state)
         else:
-            mode = "oracle" if way == "stored observations" else "direct"
-            learner_memory.with_memory(embed, part, read, state, Exact(), mode)
+            codec = learner_memory.Kept() if way == "stored observations" else Exact()
+            learner_memory.with_memory(embed, part, read, state, codec)
         found.append(torch.cat([p.grad.flatten() for p in embed.parameters()]))
     assert found[0].norm() > 0
     for other in found[1:]:
@@ -81,10 +81,10 @@ def test_the_table_resumes_and_leaves_out_what_is_too_much(tmp_path, monkeypatch
         return {"bytes": 1e9 * int(cell.split("|")[2]), "seconds": 0.5}
 
     monkeypatch.setattr(learner_memory, "measured", fake)
-    books = Books(lengths=(1, 2, 20), sizes=("56x56x3", "5x5x3"), updates=3)
+    books = Books(lengths=(1, 2, 20), sizes=("56x56x3", "5x5x3"))
     measure(books)
     assert "recalculation|56x56x3|2" in asked and "recalculation|56x56x3|20" not in asked
-    assert "agent|3|20" in asked and "checkpointing|5x5x3|2" in asked
+    assert "checkpointing|5x5x3|2" in asked
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert len(rows) == len(asked) == len(set(asked))
     measure(books)

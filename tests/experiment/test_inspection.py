@@ -14,6 +14,7 @@ from envs.adapt import make_vector
 from experiment import checkpoint
 from experiment.build import build_agent, build_envs
 from experiment.cli import main
+from experiment.evaluation import play
 from experiment.inspection import BAR, Slots, bars, most_read, play_episode, sheet, slots_of
 from experiment.pictures import picture, png
 from experiment.run_folder import read_options
@@ -85,10 +86,28 @@ def test_slots_of_an_episode(tmp_path, mode):
         assert row[at] > 0 and not row[at + 1 :].any()  # nobody looks at what is not yet written
     assert (slots.gradient is None) == (mode == "none")
     if mode == "direct":
-        assert slots.gradient.shape == slots.step.shape and (slots.gradient >= 0).all()
+        sent = []
+        for later in (0.0, 1.0, 2.0):  # the gradient is in proportion to what was paid after the decisions
+            episode.memory.paid[:] = float(episode.total[0]) - later
+            sent.append(slots_of(agent, episode).gradient)
+        assert not sent[0].any() and sent[1].any()
+        np.testing.assert_allclose(sent[2], 2 * sent[1], rtol=1e-4)
     again = slots_of(agent, play_episode(agent, options, 5, greedy=False))
     assert np.array_equal(again.step, slots.step) and np.array_equal(again.action, slots.action)
     assert all(p.grad is None or not p.grad.any() for p in agent.parameters())
+
+
+def test_the_episode_is_the_first_of_its_seed(tmp_path):
+    """Episodes of three steps: several end before a chunk does."""
+    run = tmp_path / "run"
+    flags = "--env Reinstate/MemoryChain-v0 --env-kwargs length=2 --num-envs 4 --eval-episodes 2".split()
+    assert main(["train", *flags, "--total-timesteps", "64", "--run-dir", str(run)]) == 0
+    agent, options = agent_of(run)
+    for seed in range(6):
+        vector = build_envs(options, 1)
+        (first,) = play(vector, agent, np.array([1]), seed, False, options.learning.hold_growth)
+        vector.close()
+        assert float(play_episode(agent, options, seed, greedy=False).total[0]) == first.ret
 
 
 def hand_made(gradient):

@@ -3,12 +3,12 @@
 import json
 
 import pytest
-from run import OPTIONS
+from run import MEMORY_OPTIONS, OPTIONS
 
 from experiment.cli import main
 
 SOLVE = ["--stop-at-success", "0.98"]
-CROWDED = [*OPTIONS.split(), "--total-timesteps", "3000000"]  # chunks shorter than the delay
+CROWDED = [*OPTIONS.split(), *MEMORY_OPTIONS.split(), "--total-timesteps", "3000000"]  # chunks shorter than the delay
 PLAIN = "--env Reinstate/GridTMazePassive-v0 --total-timesteps 3000000".split()
 
 
