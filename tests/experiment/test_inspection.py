@@ -150,7 +150,12 @@ def test_inspect_command(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("flags", "says"),
-    [(["--output", "nowhere/x.html"], "--output"), (["--seed", "-1"], "--seed"), (["--checkpoint", "x"], "there is")],
+    [
+        (["--output", "nowhere/x.html"], "--output"),
+        (["--output", "."], "--output"),
+        (["--seed", "-1"], "--seed"),
+        (["--checkpoint", "x"], "there is"),
+    ],
 )
 def test_bad_input_of_inspect(tmp_path, capsys, flags, says):
     train(tmp_path / "run", steps=64)

@@ -10,12 +10,14 @@ import pytest
 from experiment.cli import main
 
 ROOT = Path(__file__).parents[2]
-COMMANDS = re.findall(r"^(reinstate (?:train|evaluate|play) .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+COMMANDS = re.findall(
+    r"^(reinstate (?:train|evaluate|inspect|play) .*)$", (ROOT / "README.md").read_text(), re.MULTILINE
+)
 TINY = "--total-timesteps 64 --num-envs 2 --eval-episodes 2 --chunk-steps 16".split()
 
 
 def test_there_are_commands_of_every_kind():
-    assert {c.split()[1] for c in COMMANDS} == {"train", "evaluate", "play"}
+    assert {c.split()[1] for c in COMMANDS} == {"train", "evaluate", "inspect", "play"}
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.split()[1] == "train"])
@@ -29,6 +31,14 @@ def test_evaluate_commands(tmp_path):
     for command in (c for c in COMMANDS if c.split()[1] == "evaluate"):
         words = [run if w == "runs/NAME" else "2" if w == "200" else w for w in shlex.split(command)[1:]]
         assert main(words) == 0
+
+
+def test_inspect_commands(tmp_path):
+    run = str(tmp_path / "run")
+    assert main(["train", *TINY, "--run-dir", run]) == 0
+    for command in (c for c in COMMANDS if c.split()[1] == "inspect"):
+        assert main([run if w == "runs/NAME" else w for w in shlex.split(command)[1:]]) == 0
+    assert (tmp_path / "run" / "inspect.html").is_file()
 
 
 def test_play_commands(monkeypatch, capsys):
