@@ -232,8 +232,8 @@ def measure(books: Books) -> None:
         if (way, size, length) in known:
             continue
         shorter = [r for r in known.values() if (r["way"], r["size"]) == (way, size) and r["length"] < length]
-        expected = max((r["bytes"] * length / r["length"] for r in shorter), default=0.0)
-        if expected > TOO_MUCH:
+        longest = max(shorter, key=lambda r: r["length"], default=None)
+        if longest is not None and longest["bytes"] * length / longest["length"] > TOO_MUCH:
             continue
         row = {"way": way, "size": size, "length": length, **measured(f"{way}|{size}|{length}")}
         known[way, size, length] = row

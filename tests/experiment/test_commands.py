@@ -18,7 +18,7 @@ from experiment.options import RunOptions
 from experiment.run_folder import read_options
 from memory.options import MemoryOptions
 
-TINY = "--num-envs 4 --eval-episodes 4 --chunk-steps 16".split()
+TINY = "--num-envs 4 --eval-episodes 4 --chunk-steps 16 --chunk-decisions 16".split()
 
 
 def train(folder, *flags, env="Reinstate/GridTMazePassive-v0", length=4, steps=320):
