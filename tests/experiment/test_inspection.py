@@ -112,13 +112,13 @@ def test_the_episode_is_the_first_of_its_seed(tmp_path):
 
 def hand_made(gradient):
     frames = [np.full((56, 56, 3), value, dtype=np.uint8) for value in (10, 20, 30)]
-    read = np.array([[0.5, 0.0, 0.0], [0.0, 0.4, 0.0], [0.3, 0.0, 0.1]])
+    read = np.array([[0.2, 0.0, 0.0], [0.1, 0.6, 0.0], [0.1, 0.2, 0.1]])
     ones = np.ones(3)
     return Slots(np.array([0, 4, 1_900]), np.array([1, 2, 0]), frames, frames[::-1], ones, read, gradient)
 
 
 def test_the_most_read_slots_stand_in_order_of_writing():
-    """Slots 0 (0.8) and 1 (0.4) of three; seen above, reinstated below."""
+    """Slots 1 (0.8) and 0 (0.4) of three; seen above, reinstated below."""
     image = most_read(ObservationSpec("image", (56, 56, 3)), hand_made(None), 2)
     assert image.shape == (112, 112, 3)
     assert [image[0, 0, 0], image[0, 56, 0], image[56, 0, 0], image[56, 56, 0]] == [10, 20, 30, 20]
