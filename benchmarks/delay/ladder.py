@@ -41,14 +41,19 @@ class Rung:
     seeds: int = 3
     controls: bool = False
     options: str = ""  # that this task needs beside the defaults
+    pixels: bool = False
 
     @property
     def task(self) -> str:
-        return f"{self.env} {self.delay:,}"
+        return f"{self.env}{' in pixels' * self.pixels} {self.delay:,}"
+
+    @property
+    def env_kwargs(self) -> tuple[str, ...]:
+        return (f"{self.keyword}={self.delay}", *(["observation=pixels"] * self.pixels))
 
     @property
     def flags(self) -> str:
-        kwargs = f"{self.keyword}={self.delay}"
+        kwargs = " ".join(self.env_kwargs)
         flags = f"--env Reinstate/{self.env}-v0 --env-kwargs {kwargs} --total-timesteps {self.budget} {STOP}"
         return f"{flags} {self.options}".strip()
 
@@ -61,6 +66,7 @@ KEY_TO_DOOR = (
 RUNGS = [
     Rung("GridTMazePassive", 100, "length", 3_000_000, controls=True),
     Rung("GridTMazePassive", 1_000, "length", 10_000_000, seeds=5),
+    Rung("GridTMazePassive", 1_000, "length", 10_000_000, pixels=True),
     Rung("GridTMazePassive", 10_000, "length", 100_000_000),
     Rung("GridTMazeActive", 100, "length", 5_000_000, controls=True),
     Rung("GridTMazeActive", 1_000, "length", 30_000_000),
@@ -101,7 +107,7 @@ def runs(rung: Rung) -> Iterator[Run]:
 def look_at(folder: Path) -> dict[str, Any]:
     """Success on lengths far beyond the trained one: {length: {greedy, sampled, cues}}."""
     options = read_options(folder)
-    rung = next(r for r in RUNGS if r.flags.split()[1] == options.env and options.env_kwargs[0].endswith(f"={r.delay}"))
+    rung = next(r for r in RUNGS if (r.flags.split()[1], r.env_kwargs) == (options.env, options.env_kwargs))
     if options.agent != "memory" or rung.task not in ZERO_SHOT or options.seed > ZERO_SHOT_SEEDS:
         return {}
     agent = untrained(options)
