@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from experiment import checkpoint
-from experiment.build import build_agent, build_envs
+from experiment.build import untrained
 from experiment.evaluation import evaluate
-from experiment.options import RunOptions
 from experiment.run_folder import read_options
 
 ROOT = Path(__file__).parents[1]
@@ -110,15 +109,6 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 
 def tracked(lines: list[dict[str, Any]], tag: str) -> list[tuple[int, float]]:
     return [(m["step"], round(m[tag], 6)) for m in lines if tag in m]
-
-
-def untrained(options: RunOptions) -> Any:
-    """The agent that a run of these options starts with."""
-    envs = build_envs(options, 1)
-    try:
-        return build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
-    finally:
-        envs.close()
 
 
 def markdown(heads: list[str], rows: Iterable[list[str]]) -> str:

@@ -86,3 +86,12 @@ def build_agent(options: RunOptions, observation: gym.Space, actions: int) -> An
             f"a slot would take {size} bytes, more than {MAX_SLOT_BYTES}: lower --embedding-width or --code-bits"
         )
     return agent
+
+
+def untrained(options: RunOptions) -> Any:
+    """The agent that a run of these options starts with."""
+    envs = build_envs(options, 1)
+    try:
+        return build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
+    finally:
+        envs.close()

@@ -13,7 +13,7 @@ import tyro
 
 from experiment import checkpoint, run_folder
 from experiment.bench import BenchOptions, bench
-from experiment.build import build_agent, build_envs
+from experiment.build import untrained
 from experiment.errors import UserError
 from experiment.evaluation import evaluate
 from experiment.inspection import InspectOptions, inspect
@@ -50,9 +50,7 @@ def evaluate_run(options: EvaluateOptions) -> int:
     if options.env_kwargs:
         trained = trained.with_env_kwargs(options.env_kwargs)
     torch.set_num_threads(trained.torch_threads)
-    envs = build_envs(trained, 1)
-    agent = build_agent(trained, envs.single_observation_space, int(envs.single_action_space.n))
-    envs.close()
+    agent = untrained(trained)
     step = checkpoint.load(folder, agent, options.checkpoint)
     kinds = {"sampled": False} if options.stochastic else {"greedy": True, "sampled": False}
     results = {kind: evaluate(agent, trained, options.episodes, options.seed, greedy) for kind, greedy in kinds.items()}

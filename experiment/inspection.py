@@ -15,7 +15,7 @@ from agents.encoders import ObservationSpec
 from agents.rollout import collect, start_collecting
 from envs.seeds import spawn_seeds
 from experiment import checkpoint, run_folder
-from experiment.build import build_agent, build_envs, generator
+from experiment.build import build_envs, generator, untrained
 from experiment.errors import UserError
 from experiment.options import RunOptions
 from experiment.pictures import picture, png
@@ -128,9 +128,7 @@ def inspect(options: InspectOptions) -> int:
     if not target.parent.is_dir() or target.is_dir():
         raise UserError(f"{target} cannot be written, for it names or needs a folder: choose another --output")
     torch.set_num_threads(trained.torch_threads)
-    envs = build_envs(trained, 1)
-    agent = build_agent(trained, envs.single_observation_space, int(envs.single_action_space.n))
-    envs.close()
+    agent = untrained(trained)
     checkpoint.load(folder, agent, options.checkpoint)
     episode = play_episode(agent, trained, options.seed, not options.stochastic)
     slots = slots_of(agent, episode)

@@ -19,9 +19,10 @@ import torch
 import tyro
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from runs import COST, Run, make_missing, markdown, read_rows, side_by_side, untrained
+from runs import COST, Run, make_missing, markdown, read_rows, side_by_side
 
 from experiment import checkpoint
+from experiment.build import untrained
 from experiment.evaluation import evaluate
 from experiment.run_folder import read_options
 

@@ -24,9 +24,10 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from probe import probe
-from runs import COST, Run, make_missing, markdown, metrics, read_rows, side_by_side, tracked, untrained
+from runs import COST, Run, make_missing, markdown, metrics, read_rows, side_by_side, tracked
 
 from experiment import checkpoint
+from experiment.build import untrained
 from experiment.run_folder import read_options
 
 HERE = Path(__file__).parent

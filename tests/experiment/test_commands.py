@@ -11,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import experiment.training
 from agents.options import LearningOptions
 from experiment import checkpoint
-from experiment.build import build_agent, build_envs
+from experiment.build import untrained
 from experiment.checkpoint import FORMAT
 from experiment.cli import main
 from experiment.options import RunOptions
@@ -29,8 +29,7 @@ def train(folder, *flags, env="Reinstate/GridTMazePassive-v0", length=4, steps=3
 
 def loaded(folder):
     options = read_options(folder)
-    envs = build_envs(options, 1)
-    agent = build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
+    agent = untrained(options)
     return agent, checkpoint.load(folder, agent)
 
 

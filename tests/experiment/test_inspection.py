@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from agents.encoders import ObservationSpec
 from envs.adapt import make_vector
 from experiment import checkpoint
-from experiment.build import build_agent, build_envs
+from experiment.build import build_envs, untrained
 from experiment.cli import main
 from experiment.evaluation import play
 from experiment.inspection import BAR, Slots, bars, most_read, play_episode, sheet, slots_of
@@ -29,9 +29,7 @@ def train(folder, *flags, steps=2_000):
 
 def agent_of(folder):
     options = read_options(folder)
-    vector = build_envs(options, 1)
-    agent = build_agent(options, vector.single_observation_space, int(vector.single_action_space.n))
-    vector.close()
+    agent = untrained(options)
     checkpoint.load(folder, agent)
     return agent, options
 
