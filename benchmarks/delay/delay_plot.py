@@ -29,7 +29,8 @@ class Plot:
 
 
 def draw(results: list[dict[str, Any]], out: Path) -> None:
-    """Above, greedy success of the last checkpoint, a dot for each seed; below, the episodes that it took."""
+    """Above, greedy success of the last checkpoint, a dot for each seed (a cross where a policy was played on a length
+    that it was not trained on); below, the episodes that it took."""
     figure = Figure(figsize=(7, 5.5), layout="constrained")
     success, episodes = figure.subplots(2, 1, sharex=True)
     for env, colour in COLOURS.items():
@@ -42,6 +43,8 @@ def draw(results: list[dict[str, Any]], out: Path) -> None:
         if found:
             delays, rows = zip(*found, strict=True)
             success.plot(delays, [r["greedy"] for r in rows], "o", color=colour, alpha=0.6, label=env)
+            played = [(int(d), z["greedy"]) for r in rows for d, z in r.get("zero_shot", {}).items()]
+            success.plot([d for d, _ in played], [s for _, s in played], "x", color=colour, alpha=0.6)
             solved = [(d, r["episodes"]) for d, r in found if r["greedy"] >= 0.95]
             episodes.plot([d for d, _ in solved], [e for _, e in solved], "o", color=colour, alpha=0.6)
     success.axhline(0.5, color="black", linewidth=0.6, linestyle=":")
