@@ -22,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -46,6 +47,7 @@ WAYS = ("all activations", "checkpointing", "stored observations", "recalculatio
 SIZES = {"7x7x3 symbols": (7, 7, 3), "5x5x3": (5, 5, 3), "56x56x3": (56, 56, 3), "84x84x3": (84, 84, 3)}
 BITS = {"7x7x3 symbols": 294, "5x5x3": 800, "56x56x3": 1_176, "84x84x3": 1_176}  # 147 bytes: a slot of 252
 WIDTH, HEADS, STATE, K = 16, 8, 64, 1024
+Draw = Callable[[], Tensor]
 TOO_MUCH = 10e9  # bytes: where the last cell of a row makes one expect more, it is not run
 
 
@@ -85,18 +87,16 @@ def embedding_network(size: str) -> nn.Module:
     return TileEncoder(shape, WIDTH) if "symbols" in size else Convolutions(shape)
 
 
-def observations(size: str, length: int) -> Callable[[int], Tensor]:
-    """Parts of an episode [n, H, W, 3] uint8, drawn when they are asked for, always the same."""
+def observations(size: str, length: int) -> list[Draw]:
+    """Parts of an episode [n, H, W, 3] uint8, drawn when they are called, always the same."""
     shape, most = SIZES[size], min(GRID_CATEGORIES) if "symbols" in size else 256
     together = images_at_a_time(int(torch.Size(shape).numel()))
-    parts = [min(together, length - start) for start in range(0, length, together)]
 
-    def part(i: int) -> Tensor:
-        g = torch.Generator().manual_seed(i)
-        return torch.randint(0, most, (parts[i], *shape), generator=g, dtype=torch.uint8)
+    def draw(start: int) -> Tensor:
+        g = torch.Generator().manual_seed(start)
+        return torch.randint(0, most, (min(together, length - start), *shape), generator=g, dtype=torch.uint8)
 
-    part.count = len(parts)  # type: ignore[attr-defined]
-    return part
+    return [partial(draw, start) for start in range(0, length, together)]
 
 
 def loss_of(read: MemoryRead, state: Tensor, slots: Tensor) -> Tensor:
@@ -105,15 +105,15 @@ def loss_of(read: MemoryRead, state: Tensor, slots: Tensor) -> Tensor:
     return found.square().sum()
 
 
-def all_activations(embed: nn.Module, part: Callable, read: MemoryRead, state: Tensor) -> float:
-    kept = [embed(part(i)) for i in range(part.count)]
+def all_activations(embed: nn.Module, parts: list[Draw], read: MemoryRead, state: Tensor) -> float:
+    kept = [embed(draw()) for draw in parts]
     began = time.perf_counter()
     loss_of(read, state, torch.cat(kept)).backward()
     return time.perf_counter() - began
 
 
-def checkpointing(embed: nn.Module, part: Callable, read: MemoryRead, state: Tensor) -> float:
-    kept = [part(i) for i in range(part.count)]
+def checkpointing(embed: nn.Module, parts: list[Draw], read: MemoryRead, state: Tensor) -> float:
+    kept = [draw() for draw in parts]
     slots = [checkpoint(embed, frames, use_reentrant=False) for frames in kept]
     began = time.perf_counter()
     loss_of(read, state, torch.cat(slots)).backward()
@@ -148,14 +148,14 @@ class Kept:
         return torch.ones_like(version, dtype=torch.bool)
 
 
-def with_memory(embed: nn.Module, part: Callable, read: MemoryRead, state: Tensor, codec: Codec | Kept) -> float:
+def with_memory(embed: nn.Module, parts: list[Draw], read: MemoryRead, state: Tensor, codec: Codec | Kept) -> float:
     """Stored observations, or recalculation, as the codec is."""
     length = read.address.shape[0]
     memory = empty(1, length, WIDTH, codec.code_bytes)
     at = 0
     with torch.no_grad():
-        for i in range(part.count):
-            frames = part(i)
+        for draw in parts:
+            frames = draw()
             place = torch.arange(at, at + len(frames))
             write(
                 memory,
@@ -179,19 +179,19 @@ def one_update(way: str, size: str, length: int) -> dict[str, float]:
     """The cell's figures, measured in this process."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    embed, part, read = embedding_network(size), observations(size, length), MemoryRead(STATE, WIDTH, HEADS, length)
+    embed, parts, read = embedding_network(size), observations(size, length), MemoryRead(STATE, WIDTH, HEADS, length)
     state, spec = torch.randn(1, STATE), ObservationSpec("grid" if "symbols" in size else "image", SIZES[size])
     codec = build_codec(spec, GRID_CATEGORIES, MemoryOptions(code_bits=BITS[size], codec_ring=1))
     if way == "stored observations":
         codec = Kept()
-    embed(part(0)[:2]).sum().backward()  # what is allocated at the first pass alone
+    embed(parts[0]()[:2]).sum().backward()  # what is allocated at the first pass alone
     before = reset_peak()
     if way == "all activations":
-        seconds = all_activations(embed, part, read, state)
+        seconds = all_activations(embed, parts, read, state)
     elif way == "checkpointing":
-        seconds = checkpointing(embed, part, read, state)
+        seconds = checkpointing(embed, parts, read, state)
     else:
-        seconds = with_memory(embed, part, read, state, codec)
+        seconds = with_memory(embed, parts, read, state, codec)
     return {"bytes": peak() - before, "seconds": seconds}
 
 

@@ -328,3 +328,15 @@ def test_only_the_oracles_ring_keeps_observations():
         agent = build(recalculation=mode, check_cosine=True)
         ring = build_learner(agent, LearningOptions(), torch.Generator()).ring
         assert (ring.memory.observation is not None) == kept
+
+
+def test_an_update_draws_episodes_by_rarity(monkeypatch):
+    agent = build()
+    vector, c, learner = learn(agent, 20)
+    shares, sample = [], learner.ring.sample
+    monkeypatch.setattr(learner.ring, "sample", lambda *a: shares.append(a[2]) or sample(*a))
+    chunk = collect(vector, agent, c, 16, MANY, learner.ring)
+    expected = Rarity.of(learner.ring, agent.codec.version).share_of_draws
+    update(agent, chunk, learner, LearningOptions(), 0.0)
+    assert len(shares) == LearningOptions.epochs and all(torch.equal(s, expected) for s in shares)
+    assert float(expected.max()) > float(expected.min())

@@ -77,6 +77,14 @@ def test_every_run_of_the_grids_is_a_command_that_trains():
         tyro.cli(RunOptions, args=words, config=(tyro.conf.OmitArgPrefixes,)).check()
 
 
+def test_a_row_takes_the_place_of_one_that_another_command_made(tmp_path):
+    file = tmp_path / "rows.jsonl"
+    rows = [{"task": "a", "variant": "b", "seed": seed, "command": "old"} for seed in (1, 2)]
+    for row in [*rows, {**rows[0], "command": "new"}]:
+        runs.replace(file, row)
+    assert runs.read_rows(file) == [rows[1], {**rows[0], "command": "new"}]
+
+
 def test_the_ladder_trains_and_plays_on_lengths_never_seen(tmp_path, monkeypatch):
     monkeypatch.setattr(ladder, "HERE", tmp_path)
     monkeypatch.setattr(ladder, "RESULTS", tmp_path / "results.jsonl")

@@ -35,16 +35,16 @@ def test_every_way_sends_the_same_gradient():
     found = []
     for way in learner_memory.WAYS:
         torch.manual_seed(0)
-        embed, part = Convolutions((5, 5, 3)), observations("5x5x3", 600)
+        embed, parts = Convolutions((5, 5, 3)), observations("5x5x3", 600)
         read = learner_memory.MemoryRead(learner_memory.STATE, learner_memory.WIDTH, learner_memory.HEADS, 600)
         state = torch.randn(1, learner_memory.STATE)
         if way == "all activations":
-            learner_memory.all_activations(embed, part, read, state)
+            learner_memory.all_activations(embed, parts, read, state)
         elif way == "checkpointing":
-            learner_memory.checkpointing(embed, part, read, state)
+            learner_memory.checkpointing(embed, parts, read, state)
         else:
             codec = learner_memory.Kept() if way == "stored observations" else Exact()
-            learner_memory.with_memory(embed, part, read, state, codec)
+            learner_memory.with_memory(embed, parts, read, state, codec)
         found.append(torch.cat([p.grad.flatten() for p in embed.parameters()]))
     assert found[0].norm() > 0
     for other in found[1:]:
@@ -52,10 +52,10 @@ def test_every_way_sends_the_same_gradient():
 
 
 def test_observations_are_the_same_again_and_all_different():
-    part = observations("5x5x3", 600)
-    frames = torch.cat([part(i) for i in range(part.count)])
+    parts = observations("5x5x3", 600)
+    frames = torch.cat([draw() for draw in parts])
     assert frames.shape == (600, 5, 5, 3) and len(frames.flatten(1).unique(dim=0)) == 600
-    assert torch.equal(part(1), part(1))
+    assert torch.equal(parts[1](), parts[1]())
 
 
 def test_a_slot_has_at_most_256_bytes():
