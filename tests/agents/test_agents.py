@@ -340,3 +340,15 @@ def test_an_update_draws_episodes_by_rarity(monkeypatch):
     update(agent, chunk, learner, LearningOptions(), 0.0)
     assert len(shares) == LearningOptions.epochs and all(torch.equal(s, expected) for s in shares)
     assert float(expected.max()) > float(expected.min())
+
+
+def test_synthetic_returns_start_from_the_learners_own_generator():
+    agent, o = build(), LearningOptions(credit="synthetic")
+
+    def drawn(seed, elsewhere):
+        torch.manual_seed(elsewhere)
+        learner = build_learner(agent, o, torch.Generator().manual_seed(seed))
+        return torch.cat([p.detach().flatten() for p in learner.synthetic.parameters()])
+
+    assert torch.equal(drawn(1, elsewhere=5), drawn(1, elsewhere=6))
+    assert not torch.equal(drawn(1, elsewhere=5), drawn(2, elsewhere=5))
