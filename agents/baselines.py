@@ -42,7 +42,8 @@ class MemorylessAgent(nn.Module):
         return decide(*self._outcome(inputs), generator), state
 
     def _outcome(self, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
-        return self.heads(self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward))
+        features = self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward)
+        return self.heads(features, inputs.time)
 
     def begin_chunk(self, state: Tensor) -> None:
         return None
@@ -77,7 +78,7 @@ class LSTMAgent(nn.Module):
     ) -> tuple[Decision, Tensor]:
         x = self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward)
         rows = self._advance(x, state[index], inputs.is_first)
-        return decide(*self.heads(rows[:, 0]), generator), state.index_copy(0, index, rows)
+        return decide(*self.heads(rows[:, 0], inputs.time), generator), state.index_copy(0, index, rows)
 
     def _advance(self, x: Tensor, state: Tensor, is_first: Tensor) -> Tensor:
         state = torch.where(is_first[:, None, None], 0.0, state)  # fresh memory before the forward pass
@@ -95,4 +96,4 @@ class LSTMAgent(nn.Module):
         for t in range(chunk.steps):
             state = self._advance(x[t], state, is_first[t])
             hidden.append(state[:, 0])
-        return Replay(torch.arange(len(chunk.action)), *self.heads(torch.cat(hidden)))
+        return Replay(torch.arange(len(chunk.action)), *self.heads(torch.cat(hidden), i.time))

@@ -8,19 +8,22 @@ from torch import Tensor, nn
 from memory.autoencoders import orthogonal
 
 LOGIT_CAP = 4.0  # no action's probability dies: with 7 actions the smallest is 5e-5
+TIME_SCALES = 4.0 ** torch.arange(9)  # 1, 4, 16, ... 65,536 steps
 POLICY_GAIN = 1.0  # what is read must be able to move the policy from the start
 
 
 class ActorCriticHeads(nn.Module):
     """Policy logits [n, A] and values [n] from features [n, in]; each head has a hidden layer of its own.
 
-    The value head's output is in deviations of its targets (`rescale`), whatever the size of the rewards.
+    The value head's output is in deviations of its targets (`rescale`), whatever the size of the rewards. It alone is
+    told the time: where nothing seen tells how much of an episode is left, a value that does not know it is noise to
+    every decision (Pardo et al. 2018, arXiv 1712.00378). A policy that knew it could not play longer ones.
     """
 
     def __init__(self, features: int, actions: int, hidden: int = 64) -> None:
         super().__init__()
         self.policy = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, actions))
-        self.value = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, 1))
+        self.value = nn.Sequential(nn.Linear(features + len(TIME_SCALES), hidden), nn.ReLU(), nn.Linear(hidden, 1))
         self.log_scale = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, 1))
         orthogonal(self)
         orthogonal(self.log_scale[-1], 0.1)
@@ -29,9 +32,11 @@ class ActorCriticHeads(nn.Module):
         self.register_buffer("value_mean", torch.zeros(()))
         self.register_buffer("value_std", torch.ones(()))
 
-    def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, features: Tensor, time: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Logits [n, A], values [n] and log-scales of advantages [n]; `time` [n] are the episode's steps so far."""
         logits = soft_cap(self.policy(features), LOGIT_CAP)
-        value = self.value_mean + self.value_std * self.value(features).squeeze(-1)
+        timed = torch.cat([features, elapsed(time)], dim=-1)
+        value = self.value_mean + self.value_std * self.value(timed).squeeze(-1)
         return logits, value, self.log_scale(features.detach()).squeeze(-1)
 
     @torch.no_grad()
@@ -43,6 +48,12 @@ class ActorCriticHeads(nn.Module):
         last.bias.copy_((self.value_std * last.bias + self.value_mean - mean) / std)
         self.value_mean.fill_(mean)
         self.value_std.fill_(std)
+
+
+def elapsed(time: Tensor) -> Tensor:
+    """Steps [n] as numbers [n, 9] from -1 to 1, (t - c) / (t + c) for each scale c."""
+    t = time[:, None].float()
+    return (t - TIME_SCALES) / (t + TIME_SCALES)
 
 
 def soft_cap(logits: Tensor, cap: float) -> Tensor:

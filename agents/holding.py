@@ -4,6 +4,9 @@ A deterministic policy repeats itself where nothing has changed, so exploration 
 while observation, memory, previous action and previous reward are what they were. A corridor of any length is then
 a handful of decisions, its returns need few bootstraps, and one unlucky sample does not turn the agent round halfway.
 An action that changes nothing for ever would never end, so the agent decides again at growing intervals.
+
+Deciding on something else is a change of the previous action, too, and so perceived. Were it always answered, a policy
+that alternates would decide at every step for ever; it is answered `ANSWERED` times, until something else changes.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+ANSWERED = 4
+
 
 @dataclass
 class Holding:
@@ -21,10 +26,11 @@ class Holding:
     growth: float  # 1: decide at every step
     age: np.ndarray  # [B] int64 steps since the last change
     due: np.ndarray  # [B] int64 age of the next decision if nothing changes
+    answered: np.ndarray  # [B] int64 changes of its own action alone that it has answered since the last other change
 
     @classmethod
     def begin(cls, num_envs: int, growth: float) -> Holding:
-        return cls(growth, np.zeros(num_envs, dtype=np.int64), np.zeros(num_envs, dtype=np.int64))
+        return cls(growth, *(np.zeros(num_envs, dtype=np.int64) for _ in range(3)))
 
     def deciding(self) -> np.ndarray:
         """The environments [n] that decide now."""
@@ -34,11 +40,16 @@ class Holding:
         """Environments `index` [n] have decided."""
         self.due[index] = np.ceil(self.growth * (self.age[index] + 1))
 
-    def advance(self, changed: np.ndarray) -> None:
-        """A step has been taken, after which the inputs differ where `changed` [B] says so."""
+    def advance(self, changed: np.ndarray, acted: np.ndarray) -> None:
+        """A step has been taken. After it what is perceived beside the previous action differs where `changed` [B] says
+        so, and the previous action where `acted` [B] does."""
+        self.answered[changed] = 0
+        alone = acted & ~changed & (self.answered < ANSWERED)
+        self.answered[alone] += 1
+        fresh = changed | alone
         self.age += 1
-        self.age[changed] = 0
-        self.due[changed] = 0
+        self.age[fresh] = 0
+        self.due[fresh] = 0
 
 
 @njit(cache=True)

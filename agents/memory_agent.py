@@ -111,7 +111,7 @@ class MemoryAgent(nn.Module):
         used = places_in_use(visible)
         slots = state.memory.embedding[:, :used][index]
         read, weights = self.read(features, slots, visible[:, :used])
-        logits, value, log_scale = self.heads(torch.cat([features, read], dim=-1))
+        logits, value, log_scale = self.heads(torch.cat([features, read], dim=-1), inputs.time)
         attention = torch.nn.functional.pad(weights.mean(dim=1), (0, visible.shape[1] - used))
         state.attention[index] = attention
         state.memory.read_weight[index] += attention
@@ -174,7 +174,7 @@ class MemoryAgent(nn.Module):
         i = chunk.inputs.rows(picked)
         features = self.encode_state(i.observation, i.prev_action, i.prev_reward)
         read, _ = self.read(features, slots, rows != EMPTY)
-        outcome = self.heads(torch.cat([features, read], dim=-1))  # [n, A], [n], [n]
+        outcome = self.heads(torch.cat([features, read], dim=-1), i.time)  # [n, A], [n], [n]
         return Replay(picked, *outcome, older if older.is_leaf else None)
 
     def replay_episodes(self, episodes: Episodes) -> tuple[Events, EventReplay]:
@@ -200,7 +200,8 @@ class MemoryAgent(nn.Module):
             frames, memory.prev_action[e.episode, e.slot].long(), memory.prev_reward[e.episode, e.slot]
         )
         read, weights = self.read(features, slots[:, :used].index_select(0, e.episode), visible[:, :used])
-        logits, value, log_scale = self.heads(torch.cat([features, read], dim=-1))
+        time = memory.step[e.episode, e.slot]
+        logits, value, log_scale = self.heads(torch.cat([features, read], dim=-1), time)
         log_prob = torch.log_softmax(logits, dim=-1).gather(1, action[:, None]).squeeze(1)
         old = memory.log_prob[e.episode, e.slot]
         weight = torch.nn.functional.pad(weights.detach().mean(dim=1), (0, visible.shape[1] - used))

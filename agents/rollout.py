@@ -116,9 +116,9 @@ def see(c: Collector, observation: np.ndarray, reward: np.ndarray, done: np.ndar
     """Takes up what a step gave [B, ...]; the first step of an episode has no previous action and no reward."""
     action = np.where(done, -1, c.action)
     reward[done] = 0.0
-    changed = done | (action != c.prev_action) | (reward != c.prev_reward)
+    changed = done | (reward != c.prev_reward)
     rows_differ(as_bytes(observation), as_bytes(c.observation), changed)
-    c.holding.advance(changed)
+    c.holding.advance(changed, action != c.prev_action)
     c.observation[...] = observation
     c.prev_action, c.prev_reward = action, reward
 

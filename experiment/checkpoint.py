@@ -18,7 +18,7 @@ from experiment.errors import UserError
 from experiment.options import RunOptions
 from experiment.run_folder import versions, write_json, write_text
 
-FORMAT = 2
+FORMAT = 3
 POINTERS = ("latest", "best")  # small files that name a checkpoint
 
 

@@ -131,9 +131,9 @@ def test_same_seed_same_parameters_to_the_bit(name):
 
 @pytest.mark.parametrize("credit", ["bootstrap", "transport", "synthetic"])
 def test_every_way_of_credit_learns_in_its_own_way_and_reproducibly(credit):
-    flags = {"credit": credit, "horizon": 0.2}  # short, so that looks go further back than the discount
+    flags = {"credit": credit, "horizon": 0.05}  # short, so that looks go further back than the discount
     assert torch.equal(parameters_after(3, **flags), parameters_after(3, **flags))
-    assert not torch.equal(parameters_after(3, **flags), parameters_after(3, horizon=0.2))
+    assert not torch.equal(parameters_after(3, **flags), parameters_after(3, horizon=0.05))
 
 
 def embedding_gradient(mode):
@@ -263,7 +263,7 @@ def test_remembered_decisions_replay_as_they_were_made(mode):
     drawn = ring.sample(30, torch.Generator().manual_seed(0), torch.ones(ring.size))
     assert eligible(drawn.memory, agent.codec, 1.0)[drawn.memory.written].all()
     events, replay = agent.replay_episodes(drawn)
-    assert len(events.slot) == int(drawn.memory.written.sum()) > 40
+    assert len(events.slot) == int(drawn.memory.written.sum()) > 30
     torch.testing.assert_close(replay.log_prob, replay.old_log_prob, atol=2e-4, rtol=1e-3)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from agents.advantages import GoingRate, discount, gae, relative_advantages
 from agents.episodic import trace_after, value_after
-from agents.heads import ActorCriticHeads, choose, soft_cap
+from agents.heads import ActorCriticHeads, choose, elapsed, soft_cap
 from agents.learner import share_between
 from agents.losses import approximate_kl, clipped_policy_loss, entropy, explained_variance, imitation_loss, value_loss
 from agents.replay import pick
@@ -153,13 +153,26 @@ def test_values_stay_when_their_units_change():
     torch.manual_seed(0)
     heads = ActorCriticHeads(8, 3)
     torch.nn.init.normal_(heads.value[-1].weight)
-    features = torch.randn(5, 8)
-    before = heads(features)[1]
+    features, time = torch.randn(5, 8), torch.arange(5)
+    before = heads(features, time)[1]
     for mean, std in ((3.0, 0.01), (-1.0, 50.0)):
         heads.rescale(mean, std)
-        torch.testing.assert_close(heads(features)[1], before, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(heads(features, time)[1], before, atol=1e-4, rtol=1e-4)
         assert float(heads.value_std) == pytest.approx(std)
-    assert (heads.value(features).squeeze(-1) * 50 - 1).tolist() == pytest.approx(before.tolist(), abs=1e-3)
+    timed = torch.cat([features, elapsed(time)], dim=-1)
+    assert (heads.value(timed).squeeze(-1) * 50 - 1).tolist() == pytest.approx(before.tolist(), abs=1e-3)
+
+
+def test_the_critic_is_told_the_time_and_the_policy_is_not():
+    torch.manual_seed(0)
+    heads = ActorCriticHeads(8, 3)
+    torch.nn.init.normal_(heads.value[-1].weight)
+    features = torch.randn(1, 8).expand(2, 8)
+    logits, value, log_scale = heads(features, torch.tensor([3, 3000]))
+    assert value[0] != value[1]
+    assert torch.equal(logits[0], logits[1]) and log_scale[0] == log_scale[1]
+    assert elapsed(torch.tensor([0, 4]))[:, :3].tolist() == [[-1, -1, -1], pytest.approx([0.6, 0, -0.6])]
+    assert float(elapsed(torch.tensor([10**9])).max()) <= 1
 
 
 def test_running_figures_forget_slowly():

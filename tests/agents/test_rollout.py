@@ -154,8 +154,26 @@ def test_what_changed_is_decided_at_once_and_gaps_grow(growth, changes):
         holding.decided(deciding)
         gap = holding.due - holding.age
         assert (gap >= 1).all() and (gap <= np.ceil(growth * (holding.age + 1)) - holding.age).all()
-        holding.advance(np.array(changed))
+        holding.advance(np.array(changed), np.zeros(3, dtype=bool))
         assert set(np.flatnonzero(changed)) <= set(holding.deciding())
+
+
+def test_who_changes_nothing_but_the_own_action_is_answered_a_few_times():
+    """Growth 2: decisions of one that alternates, of one that repeats itself, and of one for whom something else
+    changes at step 7, by hand. Four answers, then 2, 6, 14 steps after the last of them; what changes starts anew."""
+    holding = Holding.begin(3, 2.0)
+    decided = [[], [], []]
+    for step in range(22):
+        deciding = holding.deciding()
+        for b in deciding:
+            decided[b].append(step)
+        holding.decided(deciding)
+        alternates = np.isin(np.arange(3), deciding)  # each decision is for another action than the last
+        acted = alternates & np.array([True, False, True])
+        holding.advance(np.array([False, False, step == 6]), acted)
+    assert decided[0] == [0, 1, 2, 3, 4, 6, 10, 18]
+    assert decided[1] == [0, 2, 6, 14]
+    assert decided[2] == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 13, 17]
 
 
 def memory_agent(**options):
