@@ -68,12 +68,12 @@ RUNGS = [
     Rung("GridTMazePassive", 100, "length", 3_000_000, controls=True),
     Rung("GridTMazePassive", 1_000, "length", 10_000_000, seeds=5),
     Rung("GridTMazePassive", 1_000, "length", 10_000_000, pixels=True),
-    Rung("GridTMazePassive", 10_000, "length", 100_000_000),
+    Rung("GridTMazePassive", 10_000, "length", 60_000_000, options="--novelty-bonus 0"),  # nothing is to be looked for
     Rung("GridTMazeActive", 100, "length", 5_000_000, controls=True),
     Rung("GridTMazeActive", 1_000, "length", 30_000_000),
-    Rung("TMazePassive", 1_500, "length", 20_000_000),
-    Rung("TMazeActive", 500, "length", 20_000_000),
-    Rung("TMazeActive", 1_000, "length", 20_000_000),
+    Rung("TMazePassive", 1_500, "length", 60_000_000),
+    Rung("TMazeActive", 500, "length", 60_000_000),
+    Rung("TMazeActive", 1_000, "length", 60_000_000),
     Rung("KeyToDoor", 90, "delay", 3_000_000, options=KEY_TO_DOOR),
 ]
 CONTROLS = {
