@@ -64,11 +64,11 @@ def episodic_loss(agent: Any, episodes: Episodes, terms: Terms, options: Learnin
         paid = paid + transport(r.weight, r.visible, outcome, events, memory.step, going.horizon)
     explained = torch.zeros(())
     if terms.synthetic is not None:
-        unit = agent.heads.value_std
+        unit, earned = agent.heads.value_std, memory.earned[events.episode, events.slot]
         expected = terms.synthetic(r.slots, older_slots(memory, events), events)
-        explained = value_loss(expected, events.reward / unit)
+        explained = value_loss(expected, earned / unit)
         paid = paid + unit * terms.synthetic.returns(r.slots).detach()[events.episode, events.slot]
-        log["credit/reward_explained"] = explained_variance(expected.detach(), events.reward / unit)
+        log["credit/reward_explained"] = explained_variance(expected.detach(), earned / unit)
 
     advantage = relative_advantages(events, value, next_value, lam, paid, going)
     gain = relative_advantages(events, value, next_value, torch.ones_like(value), paid, going)

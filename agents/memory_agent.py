@@ -20,7 +20,7 @@ from memory.frame_ring import FrameRing, hash_rows
 from memory.options import MemoryOptions
 from memory.read import MemoryRead, places_in_use
 from memory.recalculation import eligible, reembedded, reinstate
-from memory.store import MemoryState, clear, empty, fill, slot_to_write, write
+from memory.store import MemoryState, clear, empty, fill, settle, slot_to_write, write
 from memory.timeline import EMPTY, Timeline
 from memory.write_rules import should_write
 
@@ -133,6 +133,7 @@ class MemoryAgent(nn.Module):
         if not bool(mask.any()):
             return mask, index[:0], hashes
         index, seen, codes = index[mask], inputs.rows(mask), codes[mask]
+        settle(memory, index, seen.paid)
         slot = slot_to_write(memory, index, seen.time, o.eviction)
         if timeline is not None:
             timeline.record_write(index, slot)

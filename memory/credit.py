@@ -52,7 +52,8 @@ class SyntheticReturns(nn.Module):
     is seen now times the sum of what each remembered slot contributes, and by a baseline of what is seen now.
 
     What a slot contributes is its synthetic return: it is paid at the moment when the slot is written, whenever the
-    reward comes. Seen now is the embedding of the event's own slot.
+    reward comes. Seen now is the embedding of the event's own slot, and its reward is what came before the next write,
+    whether or not that one was evicted: lumps of rewards from further on would drown what belongs to it.
     """
 
     def __init__(self, embedding_width: int) -> None:
@@ -69,7 +70,7 @@ class SyntheticReturns(nn.Module):
         return self.contribution(embedding).squeeze(-1)
 
     def forward(self, embedding: Tensor, before: Tensor, events: Events) -> Tensor:
-        """What is expected to be paid [n] between each event and the next.
+        """What each event [n] is expected to earn before the next write.
 
         Args:
             embedding: [M, N, D], of all slots.

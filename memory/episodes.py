@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from memory.store import MemoryState
+from memory.store import MemoryState, settle
 
 
 @dataclass
@@ -39,6 +39,7 @@ class EpisodeRing:
 
     def add(self, memory: MemoryState, total: Tensor, length: Tensor, terminated: Tensor) -> None:
         """Takes up n episodes, the oldest make room."""
+        settle(memory, torch.arange(len(total)), total.float())
         capacity = len(self.total)
         last = min(len(total), capacity)
         place = (self.next + torch.arange(last)) % capacity

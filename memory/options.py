@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 WriteRule = Literal["novel", "always", "every_k"]
-Eviction = Literal["fifo", "least_read"]
+Eviction = Literal["fifo", "least_read", "similar"]
 Recalculation = Literal["direct", "target", "refresh", "truncated", "none", "oracle"]
 
 
@@ -23,7 +23,8 @@ class MemoryOptions:
     write_every: int = 8
     """The k of --write-rule every_k, in steps."""
     eviction: Eviction = "fifo"
-    """Which slot makes room when all are taken: the oldest, or the one that was read least."""
+    """Which slot makes room when all are taken: the oldest, the one that was read least, or the one whose embedding is
+    most like that of an older one."""
     recalculation: Recalculation = "direct"
     """How a gradient that reaches a slot of an earlier chunk goes on into the embedding network (docs/method.md)."""
     recalculated_codes: int = 1024

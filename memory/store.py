@@ -29,6 +29,7 @@ class MemoryState:
     prev_action: Tensor  # [B, N] int16, -1 on a first step
     prev_reward: Tensor  # [B, N] float32
     paid: Tensor  # [B, N] float32: the episode's rewards before it
+    earned: Tensor  # [B, N] float32: the rewards from there to the next write, NaN while that is to come
     observation: Tensor | None = None  # [B, N, ...]: true observations, for the oracle alone
 
     def clone(self) -> MemoryState:
@@ -80,6 +81,7 @@ def empty(
         prev_action=zeros(dtype=torch.int16),
         prev_reward=zeros(dtype=torch.float32),
         paid=zeros(dtype=torch.float32),
+        earned=zeros(dtype=torch.float32),
         observation=kept,
     )
 
@@ -94,7 +96,8 @@ def slot_to_write(state: MemoryState, index: Tensor, time: Tensor, eviction: str
     """The slot that the next write takes in each environment of `index` [n]: a free one, else the evicted one.
 
     `fifo` evicts the oldest slot, `least_read` the one that received the least attention (counted at
-    decisions) per step of its life; `time` [n] is the episode's step.
+    decisions) per step of its life, `similar` the one whose embedding lies nearest to that of an older one; `time` [n]
+    is the episode's step.
     """
     written = state.written[index]  # [n, N]
     step = state.step[index]
@@ -103,17 +106,36 @@ def slot_to_write(state: MemoryState, index: Tensor, time: Tensor, eviction: str
     elif eviction == "least_read":
         age = (time[:, None] - step).clamp(min=1)
         rank = state.read_weight[index] / age
+    elif eviction == "similar":
+        rank, full = torch.zeros(step.shape), written.all(dim=1)
+        rank[full] = distance_to_older(state.embedding[index[full]], step[full])
     else:
-        raise ValueError(f"eviction is 'fifo' or 'least_read', not {eviction!r}")
+        raise ValueError(f"eviction is 'fifo', 'least_read' or 'similar', not {eviction!r}")
     return torch.where(written, rank, -1.0).argmin(dim=1)  # free slots rank before every written one
+
+
+def distance_to_older(embedding: Tensor, step: Tensor) -> Tensor:
+    """Squared distance [n, N] of each embedding [n, N, D] to the nearest one that was written before it, at steps
+    [n, N]; infinite for the oldest."""
+    square = embedding.square().sum(dim=-1)
+    distance = square[:, :, None] + square[:, None] - 2 * torch.bmm(embedding, embedding.transpose(1, 2))  # [n, N, N]
+    older = step[:, None] < step[:, :, None]
+    return distance.clamp(min=0.0).masked_fill(~older, torch.inf).amin(dim=2)
 
 
 def write(state: MemoryState, index: Tensor, slot: Tensor, **values: Tensor | int) -> None:
     """Writes one slot in each environment of `index` [n], in place. `values` are fields of the state, [n, ...] each."""
-    fill(state, index, slot, read_weight=0, written=True, **values)
+    fill(state, index, slot, read_weight=0, written=True, earned=torch.nan, **values)
 
 
-def fill(state: MemoryState, index: Tensor, slot: Tensor, **values: Tensor | int) -> None:
+def settle(state: MemoryState, index: Tensor, paid: Tensor) -> None:
+    """Fills in what the last slot of environments `index` [n] has earned: their episodes have paid `paid` [n] by now,
+    and either write again or are over."""
+    earned = state.earned[index]
+    state.earned[index] = torch.where(earned.isnan(), paid[:, None] - state.paid[index], earned)
+
+
+def fill(state: MemoryState, index: Tensor, slot: Tensor, **values: Tensor | float) -> None:
     """Sets fields, [n, ...] each, of the places `slot` [n] in environments `index` [n]."""
     for name, value in values.items():
         kept = getattr(state, name)

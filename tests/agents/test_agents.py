@@ -62,9 +62,15 @@ def learn(agent, updates, seed=0, steps=16, **options):
 
 @pytest.mark.parametrize(
     "agent",
-    [build("none"), build("lstm"), build(write_rule="always", slots=5), build(eviction="least_read", slots=3)]
+    [
+        build("none"),
+        build("lstm"),
+        build(write_rule="always", slots=5),
+        build(eviction="least_read", slots=3),
+        build(eviction="similar", slots=3),
+    ]
     + [build(recalculation=mode) for mode in MODES],
-    ids=["none", "lstm", "always, overflow", "least_read, overflow", *MODES],
+    ids=["none", "lstm", "always, overflow", "least_read, overflow", "similar, overflow", *MODES],
 )
 def test_rollout_equals_replay(agent):
     """After several chunks with episode ends inside: log-probabilities and values again, so the first ratio is 1."""

@@ -103,8 +103,16 @@ def test_the_ring_keeps_the_last_episodes(capacity, sizes):
     assert sorted(drawn.length.tolist()) == expected
     assert torch.equal(drawn.memory.step[:, 0], drawn.length.int())
     assert torch.equal(drawn.total.long(), drawn.length) and torch.equal(drawn.terminated, drawn.length % 2 == 0)
+    assert not drawn.memory.earned.isnan().any()
     few = ring.sample(2, g, even)
     assert len(set(few.length.tolist())) == len(few.length) == min(2, len(expected))
+
+
+def test_the_last_slot_of_an_episode_earns_what_was_paid_until_its_end():
+    drawn = two_episodes()
+    ring = EpisodeRing(2, drawn.memory)
+    ring.add(drawn.memory, drawn.total.double(), drawn.length, drawn.terminated)
+    assert ring.memory.earned[1].tolist() == [1.0, 0.0, 0.0]
 
 
 def test_episodes_are_drawn_by_their_share():

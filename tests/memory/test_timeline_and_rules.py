@@ -1,16 +1,18 @@
 """Which slot is visible when, by boundary tables; write rules; eviction; bytes."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory.store import bytes_per_slot, clear, empty, slot_to_write, write
+from memory.store import bytes_per_slot, clear, distance_to_older, empty, settle, slot_to_write, write
 from memory.timeline import EMPTY, Timeline
 from memory.write_rules import should_write
 
 
-def put(memory, env, slot, step=0, code_hash=0, value=1.0):
+def put(memory, env, slot, step=0, code_hash=0, value=1.0, paid=0.0):
     index, place = torch.tensor([env]), torch.tensor([slot])
     write(
         memory,
@@ -20,6 +22,7 @@ def put(memory, env, slot, step=0, code_hash=0, value=1.0):
         embedding=torch.full((1, memory.embedding.shape[2]), value),
         code_hash=code_hash,
         fidelity=1.0,
+        paid=torch.tensor([paid]),
     )
 
 
@@ -94,6 +97,29 @@ def test_free_slots_come_first_then_the_oldest_or_the_least_read():
         slot_to_write(memory, index, now, "random")
 
 
+def test_the_most_like_an_older_one_makes_room():
+    """On a line at 0, 5, 1, 6.5, written in that order but for the last two: the third is 1 from the first."""
+    memory = empty(2, 4, 1, 1)
+    for slot, (step, at) in enumerate([(1, 0.0), (2, 5.0), (4, 1.0), (3, 6.5)]):
+        put(memory, 1, slot, step=step, value=at)
+    assert distance_to_older(memory.embedding[1:], memory.step[1:]).tolist() == [[math.inf, 25.0, 1.0, 2.25]]
+    put(memory, 0, 0)
+    index, now = torch.tensor([0, 1]), torch.tensor([9, 9])
+    assert slot_to_write(memory, index, now, "similar").tolist() == [1, 2]  # a free one, the third
+
+
+def test_what_a_slot_earned_is_settled_once():
+    memory = empty(2, 2, 1, 1)
+    first = torch.tensor([0])
+    put(memory, 0, 0, paid=1.0)
+    put(memory, 1, 0, paid=1.0)
+    settle(memory, first, torch.tensor([4.0]))
+    put(memory, 0, 1, paid=4.0)
+    settle(memory, first, torch.tensor([4.5]))
+    settle(memory, first, torch.tensor([9.0]))
+    assert memory.earned[0].tolist() == [3.0, 0.5] and memory.earned[1, 0].isnan()
+
+
 def test_write_rules():
     seen = torch.tensor([[7, 9], [7, 9]])
     written = torch.tensor([[True, False], [True, True]])
@@ -107,7 +133,7 @@ def test_write_rules():
 
 def test_bytes_of_a_slot_are_counted_field_by_field():
     memory = empty(1, 2, width=16, code_bytes=37)
-    assert bytes_per_slot(memory) == 16 * 4 + 37 + 8 + 4 + 4 + 4 + 4 + 1 + 2 + 4 + 2 + 4 + 4
+    assert bytes_per_slot(memory) == 16 * 4 + 37 + 8 + 4 + 4 + 4 + 4 + 1 + 2 + 4 + 2 + 4 + 4 + 4
     kept = empty(1, 2, 16, 37, observation=torch.zeros(7, 7, 3, dtype=torch.uint8))
     assert bytes_per_slot(kept) == bytes_per_slot(memory) + 147
 
