@@ -17,6 +17,7 @@ COLOURS = {
     "TMazePassive": "tab:green",
     "TMazeActive": "tab:red",
     "KeyToDoor": "tab:purple",
+    "VisualMatchActive": "tab:brown",
 }
 
 
@@ -38,7 +39,7 @@ def draw(results: list[dict[str, Any]], out: Path) -> None:
             (rung.delay, r)
             for rung in RUNGS
             for r in results
-            if rung.env == env and not rung.pixels and (r["task"], r["variant"]) == (rung.task, "default")
+            if rung.env == env and rung.kind != "in pixels" and (r["task"], r["variant"]) == (rung.task, "default")
         ]
         if found:
             delays, rows = zip(*found, strict=True)

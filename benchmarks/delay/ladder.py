@@ -42,15 +42,15 @@ class Rung:
     seeds: int = 3
     controls: bool = False
     options: str = ""  # that this task needs beside the defaults
-    pixels: bool = False
+    kind: str = ""  # one of KINDS
 
     @property
     def task(self) -> str:
-        return f"{self.env}{' in pixels' * self.pixels} {self.delay:,}"
+        return " ".join(part for part in (self.env, self.kind, f"{self.delay:,}") if part)
 
     @property
     def env_kwargs(self) -> tuple[str, ...]:
-        return (f"{self.keyword}={self.delay}", *(["observation=pixels"] * self.pixels))
+        return (f"{self.keyword}={self.delay}", *([KINDS[self.kind]] if self.kind else []))
 
     @property
     def flags(self) -> str:
@@ -59,22 +59,31 @@ class Rung:
         return f"{flags} {self.options}".strip()
 
 
-# Every step of it is a decision and a slot, and the door's reward must not drown in the apples': a short horizon, and
-# the door's value carried to the key (temporal value transport).
-KEY_TO_DOOR = (
-    "--slots 128 --credit transport --horizon 0.15 --replayed-episodes 16 --novelty-bonus 0 --imitation-coef 0"
-)
+KINDS = {"in pixels": "observation=pixels", "ni2023": "preset=ni2023"}
+
+
+def three_phases(delay: int) -> str:
+    """Every step of these tasks is a decision and nearly every one a slot, so slots that tell nothing new make room.
+    The last phase must not drown in the apples: a horizon of about 18 steps, and its reward paid where it is explained
+    (synthetic returns)."""
+    horizon = 18 / (delay + 30)
+    return f"--credit synthetic --eviction similar --horizon {horizon:.3f} --novelty-bonus 0 --imitation-coef 0"
+
+
 RUNGS = [
     Rung("GridTMazePassive", 100, "length", 3_000_000, controls=True),
     Rung("GridTMazePassive", 1_000, "length", 10_000_000, seeds=5),
-    Rung("GridTMazePassive", 1_000, "length", 10_000_000, pixels=True),
+    Rung("GridTMazePassive", 1_000, "length", 10_000_000, kind="in pixels"),
     Rung("GridTMazePassive", 10_000, "length", 60_000_000, options="--novelty-bonus 0"),  # nothing is to be looked for
     Rung("GridTMazeActive", 100, "length", 5_000_000, controls=True),
     Rung("GridTMazeActive", 1_000, "length", 30_000_000),
     Rung("TMazePassive", 1_500, "length", 60_000_000),
     Rung("TMazeActive", 500, "length", 60_000_000),
     Rung("TMazeActive", 1_000, "length", 60_000_000),
-    Rung("KeyToDoor", 90, "delay", 3_000_000, options=KEY_TO_DOOR),
+    Rung("KeyToDoor", 90, "delay", 3_000_000, options=three_phases(90)),
+    Rung("KeyToDoor", 500, "delay", 8_000_000, options=three_phases(500), kind="ni2023"),
+    Rung("KeyToDoor", 1_000, "delay", 16_000_000, options=three_phases(1_000), kind="ni2023"),
+    Rung("VisualMatchActive", 90, "delay", 4_000_000, options=three_phases(90)),
 ]
 CONTROLS = {
     "recalculation none": "--recalculation none",
