@@ -329,6 +329,24 @@ def test_synthetic_returns_are_paid_where_a_slot_is_written():
     torch.testing.assert_close(paid[chunk.novel], worth * agent.heads.value_std)
 
 
+def test_synthetic_returns_explain_what_was_earned_before_the_next_write():
+    """Not the rewards between two kept slots, which may lie far apart."""
+    agent = build()
+    _, _, learner = learn(agent, 20, credit="synthetic")
+    drawn = learner.ring.sample(64, learner.generator, torch.ones(learner.ring.size))
+
+    def bias_gradient():
+        learner.synthetic.zero_grad()
+        episodic_losses(agent, learner, drawn, credit="synthetic")
+        return float(learner.synthetic.baseline[-1].bias.grad)
+
+    before = bias_gradient()
+    drawn.total += 3.0
+    assert bias_gradient() == before
+    drawn.memory.earned += 2.0
+    assert bias_gradient() == pytest.approx(before - 2.0 / float(agent.heads.value_std), rel=1e-3)
+
+
 def test_only_the_oracles_ring_keeps_observations():
     for mode, kept in (("direct", False), ("oracle", True)):
         agent = build(recalculation=mode, check_cosine=True)
