@@ -42,7 +42,7 @@ class LearningOptions:
     """Weight of the value loss."""
     ent_coef: float = 0.03
     """Entropy bonus at the start, relative to what is at stake in a state (the scale of its advantages)."""
-    final_ent_coef: float = 0.01
+    final_ent_coef: float = 0.0
     """Entropy bonus at --total-timesteps, reached linearly."""
     max_grad_norm: float = 0.5
     """Gradients are clipped to this norm, the embedding network's apart from the rest."""
