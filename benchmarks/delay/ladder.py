@@ -70,6 +70,7 @@ def three_phases(delay: int) -> str:
     return f"--credit synthetic --eviction similar --horizon {horizon:.3f} --novelty-bonus 0 --imitation-coef 0"
 
 
+CURIOUS = "--ent-coef 0.1"  # or the key is given up before it is known what for: the first room is 3 % of an episode
 RUNGS = [
     Rung("GridTMazePassive", 100, "length", 3_000_000, controls=True),
     Rung("GridTMazePassive", 1_000, "length", 10_000_000, seeds=5),
@@ -81,8 +82,8 @@ RUNGS = [
     Rung("TMazeActive", 500, "length", 60_000_000),
     Rung("TMazeActive", 1_000, "length", 60_000_000),
     Rung("KeyToDoor", 90, "delay", 3_000_000, options=three_phases(90)),
-    Rung("KeyToDoor", 500, "delay", 8_000_000, options=three_phases(500), kind="ni2023"),
-    Rung("KeyToDoor", 1_000, "delay", 16_000_000, options=three_phases(1_000), kind="ni2023"),
+    Rung("KeyToDoor", 500, "delay", 3_000_000, options=f"{three_phases(500)} {CURIOUS}", kind="ni2023"),
+    Rung("KeyToDoor", 1_000, "delay", 5_000_000, options=f"{three_phases(1_000)} {CURIOUS}", kind="ni2023"),
     Rung("VisualMatchActive", 90, "delay", 4_000_000, options=three_phases(90)),
 ]
 CONTROLS = {
