@@ -17,7 +17,7 @@ from memory.image_codec import ImageAutoencoder, ImageCoder
 from memory.tile_codec import TileAutoencoder
 from memory.vector_codec import VectorAutoencoder
 
-VERSIONS = 8
+VERSIONS = 32
 BATCH = 256
 
 
@@ -39,8 +39,9 @@ def build_autoencoder(kind: str, shape: tuple[int, ...], categories: tuple[int, 
 class Codec:
     """Autoencoder, its training ring, and the published versions."""
 
-    def __init__(self, autoencoder: Autoencoder, ring: FrameRing) -> None:
-        self.autoencoder = autoencoder
+    def __init__(self, autoencoder: Autoencoder, ring: FrameRing, versions: int = VERSIONS) -> None:
+        """`versions`: how many are kept."""
+        self.autoencoder, self.versions = autoencoder, versions
         self.ring = ring
         self.optimizer = torch.optim.Adam(autoencoder.parameters(), lr=autoencoder.learning_rate)
         self.version = 0
@@ -57,7 +58,7 @@ class Codec:
 
     def readable(self, version: Tensor) -> Tensor:
         """Mask of the slots whose version is still kept; any shape."""
-        return version > self.version - VERSIONS
+        return version > self.version - self.versions
 
     def decode(self, codes: Tensor, version: Tensor) -> Tensor:
         """Reinstates observations [n, ...] from codes [n, C], each by the version [n] that wrote it."""
@@ -83,7 +84,7 @@ class Codec:
         if self._score(trained, frames) > self._score(self.current, frames):
             self.version += 1
             self.coders[self.version] = trained
-            self.coders.pop(self.version - VERSIONS, None)
+            self.coders.pop(self.version - self.versions, None)
         return float(loss.detach())
 
     def figures(self) -> dict[str, float]:

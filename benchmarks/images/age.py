@@ -6,7 +6,7 @@ one, then a MiniGrid room with doors of all colours. Codes of every chunk are ke
 - newest: by the newest version of the codec, whoever wrote them;
 - rehearsal: the same, but training also asks the decoder to read all that was written as it was read when written;
 - re-encoded: whenever a version is published, all codes are decoded by the one before and encoded anew;
-- versions: by the version that wrote them, of which the last 8 are kept (what the agent does).
+- versions: by the version that wrote them, of which the last 32 are kept (what the agent does), or only the last 8.
 
 Each row tells, for codes that could be read without a fault when they were written, the share that still can be,
 by age in updates of the codec; the columns are the same codes for all ways but rehearsal, whose codec is another.
@@ -25,7 +25,7 @@ from torch import Tensor
 
 from envs.adapt import make_vector
 from memory.bits import numbers_to_bits
-from memory.codec import BATCH, Codec, build_autoencoder
+from memory.codec import BATCH, VERSIONS, Codec, build_autoencoder
 from memory.frame_ring import FrameRing
 from memory.image_codec import ImageCoder, patch_distance
 from memory.options import MemoryOptions
@@ -39,7 +39,8 @@ STAGES = [
     ("Reinstate/GridTMazeCrowdedPassive-v0", PIXELS | {"length": 20}),
     ("MiniGrid-KeyCorridorS3R3-v0", PIXELS),
 ]
-WAYS = ("newest", "rehearsal", "re-encoded", "versions")
+KEPT = {"8 versions": 8, "32 versions": 32}
+WAYS = ("newest", "rehearsal", "re-encoded", *KEPT)
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Sizes:
     """Chunks of each stage, 20 codec updates each."""
     code_bits: int = MemoryOptions.code_bits
     """Bits of a code."""
-    ages: tuple[int, ...] = (0, 20, 200, 600, 1200)
+    ages: tuple[int, ...] = (0, 200, 600, 1200)
     """Edges of the columns, in updates."""
     seeds: tuple[int, ...] = (1, 2, 3)
     """Runs whose codes are counted together."""
@@ -125,7 +126,7 @@ def live(way: str, o: Sizes, seed: int) -> tuple[Codec, Written, int]:
     kind = RehearsingCodec if way == "rehearsal" else Codec
     shape = (56, 56, 3)
     ring = FrameRing(MemoryOptions().codec_ring, torch.zeros(shape, dtype=torch.uint8))
-    codec: Any = kind(build_autoencoder("image", shape, (), o.code_bits), ring)
+    codec: Any = kind(build_autoencoder("image", shape, (), o.code_bits), ring, KEPT.get(way, VERSIONS))
     written, updates = Written(), 0
     for stage in range(len(STAGES)):
         for frames in chunks_of_frames(stage, seed, o.chunks):
@@ -151,15 +152,15 @@ def live(way: str, o: Sizes, seed: int) -> tuple[Codec, Written, int]:
 
 def still_read(way: str, o: Sizes, seed: int) -> list[tuple[int, int]]:
     """For each column, how many of the codes that were good can still be read, and how many there are."""
-    codec, written, now = live("newest" if way == "versions" else way, o, seed)
+    codec, written, now = live(way, o, seed)
     newest: Any = codec.current
     tolerance = float(newest.net.tolerance)
     counts = [(0, 0)] * (len(o.ages))
     for frames, codes, version, update, good in zip(*vars(written).values(), strict=True):
-        if way == "versions" and not bool(codec.readable(torch.tensor(version))):
+        if way in KEPT and not bool(codec.readable(torch.tensor(version))):
             still = torch.zeros_like(good)
         else:
-            coder: Any = codec.coders[version] if way == "versions" else newest
+            coder: Any = codec.coders[version] if way in KEPT else newest
             still = faithful(newest, frames, coder.decode(codes), tolerance) & good
         column = int(np.searchsorted(o.ages, now - update, side="right")) - 1
         read, all_good = counts[column]
