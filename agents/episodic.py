@@ -17,7 +17,7 @@ from agents.encoders import encode_distinct
 from agents.losses import clipped_policy_loss, entropy, explained_variance, imitation_loss, value_loss
 from agents.novelty import novelty, novelty_of_events
 from agents.options import LearningOptions
-from memory.credit import SyntheticReturns, older_slots, transport
+from memory.credit import SyntheticReturns, explanation_loss, older_slots, transport
 from memory.episodes import Episodes
 from memory.rarity import Rarity
 
@@ -66,8 +66,9 @@ def episodic_loss(agent: Any, episodes: Episodes, terms: Terms, options: Learnin
     if terms.synthetic is not None:
         unit, earned = agent.heads.value_std, memory.earned[events.episode, events.slot]
         expected = terms.synthetic(r.slots, older_slots(memory, events), events)
-        explained = value_loss(expected, earned / unit)
-        paid = paid + unit * terms.synthetic.returns(r.slots).detach()[events.episode, events.slot]
+        returns = terms.synthetic.returns(r.slots)[events.episode, events.slot]
+        explained = explanation_loss(expected, earned / unit, returns)
+        paid = paid + unit * returns.detach()
         log["credit/reward_explained"] = explained_variance(expected.detach(), earned / unit)
 
     advantage = relative_advantages(events, value, next_value, lam, paid, going)

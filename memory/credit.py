@@ -18,6 +18,7 @@ from memory.store import MemoryState
 STRONG_READ = 2.0  # times the weight that every slot would have if all were read alike
 TRANSPORTED = 0.9  # share of the value that is carried back (TVT's alpha)
 HIDDEN = 64
+SPREAD = 0.01  # what it costs to explain by all slots what one explains
 
 
 def transport(weight: Tensor, visible: Tensor, after: Tensor, events: Events, step: Tensor, horizon: float) -> Tensor:
@@ -79,6 +80,15 @@ class SyntheticReturns(nn.Module):
         remembered = (self.returns(embedding)[events.episode] * before).sum(dim=1)
         now = embedding[events.episode, events.slot]
         return torch.sigmoid(self.gate(now).squeeze(-1)) * remembered + self.baseline(now).squeeze(-1)
+
+
+def explanation_loss(expected: Tensor, earned: Tensor, returns: Tensor) -> Tensor:
+    """(expected - earned)^2 / 2 + SPREAD returns^2 for each event [n], all in the critic's units.
+
+    Without the second term a small gate and large returns of all slots explain as much as an open gate and one return,
+    and what is paid to everybody for everything grows without end (docs/lab-notes.md).
+    """
+    return 0.5 * (expected - earned).square() + SPREAD * returns.square()
 
 
 def older_slots(memory: MemoryState, events: Events) -> Tensor:

@@ -63,11 +63,12 @@ KINDS = {"in pixels": "observation=pixels", "ni2023": "preset=ni2023"}
 
 
 def three_phases(delay: int) -> str:
-    """Every step of these tasks is a decision and nearly every one a slot, so slots that tell nothing new make room.
-    The last phase must not drown in the apples: a horizon of about 18 steps, and its reward paid where it is explained
-    (synthetic returns)."""
+    """Every step of these tasks is a decision and nearly every one a slot: slots for 90 steps, and beyond that those
+    that tell nothing new make room. The last phase must not drown in the apples: a horizon of about 18 steps, and its
+    reward paid where it is explained (synthetic returns)."""
     horizon = 18 / (delay + 30)
-    return f"--credit synthetic --eviction similar --horizon {horizon:.3f} --novelty-bonus 0 --imitation-coef 0"
+    memory = "--slots 128 --eviction similar --replayed-episodes 16"
+    return f"{memory} --credit synthetic --horizon {horizon:.3f} --novelty-bonus 0 --imitation-coef 0"
 
 
 CURIOUS = "--ent-coef 0.1"  # or the key is given up before it is known what for: the first room is 3 % of an episode

@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from memory.credit import STRONG_READ, TRANSPORTED, SyntheticReturns, older_slots, transport
+from memory.credit import (
+    SPREAD,
+    STRONG_READ,
+    TRANSPORTED,
+    SyntheticReturns,
+    explanation_loss,
+    older_slots,
+    transport,
+)
 from memory.episodes import Episodes, events, visible_then
 from memory.store import empty, write
 
@@ -80,6 +88,14 @@ def test_expected_reward_against_a_naive_sum():
 
 def test_nothing_is_paid_before_something_is_known():
     assert SyntheticReturns(4).returns(torch.randn(5, 4)).tolist() == [0.0] * 5
+
+
+def test_an_explanation_by_one_slot_is_cheaper_than_by_all():
+    zero, one = torch.zeros(4), torch.tensor([0.0, 0.0, 0.0, 1.0])
+    assert explanation_loss(one, zero, zero).tolist() == [0.0, 0.0, 0.0, 0.5]
+    assert explanation_loss(zero, zero, one).tolist() == [0.0, 0.0, 0.0, pytest.approx(SPREAD)]
+    # A gate of 0.1 with returns of 10 / 3 for three slots expects the same as an open one with a return of 1.
+    assert explanation_loss(one, one, 10 / 3 * (1 - one)).sum() > explanation_loss(one, one, one.roll(1)).sum()
 
 
 def test_synthetic_returns_find_the_slot_that_brings_a_late_reward():
