@@ -40,7 +40,7 @@ class Rung:
     keyword: str
     budget: int  # environment steps
     seeds: int = 3
-    controls: bool = False
+    controls: tuple[str, ...] = ()  # of CONTROLS
     options: str = ""  # that this task needs beside the defaults
     kind: str = ""  # one of KINDS
 
@@ -59,6 +59,12 @@ class Rung:
         return f"{flags} {self.options}".strip()
 
 
+CONTROLS = {
+    "recalculation none": "--recalculation none",
+    "oracle": "--recalculation oracle",
+    "no memory": "--agent none",
+    "lstm": "--agent lstm --chunk-decisions 128",  # it decides at every step: backpropagation crosses the delay of 100
+}
 KINDS = {"in pixels": "observation=pixels", "ni2023": "preset=ni2023"}
 
 
@@ -73,26 +79,20 @@ def three_phases(delay: int) -> str:
 
 CURIOUS = "--ent-coef 0.1"  # or the key is given up before it is known what for: the first room is 3 % of an episode
 RUNGS = [
-    Rung("GridTMazePassive", 100, "length", 3_000_000, controls=True),
+    Rung("GridTMazePassive", 100, "length", 3_000_000, controls=tuple(CONTROLS)),
     Rung("GridTMazePassive", 1_000, "length", 10_000_000, seeds=5),
     Rung("GridTMazePassive", 1_000, "length", 10_000_000, kind="in pixels"),
     Rung("GridTMazePassive", 10_000, "length", 60_000_000, options="--novelty-bonus 0"),  # nothing is to be looked for
-    Rung("GridTMazeActive", 100, "length", 5_000_000, controls=True),
+    Rung("GridTMazeActive", 100, "length", 5_000_000, controls=tuple(CONTROLS)),
     Rung("GridTMazeActive", 1_000, "length", 30_000_000),
-    Rung("TMazePassive", 1_500, "length", 60_000_000),
-    Rung("TMazeActive", 500, "length", 60_000_000),
+    Rung("TMazePassive", 1_500, "length", 60_000_000, controls=("no memory", "recalculation none")),
+    Rung("TMazeActive", 500, "length", 60_000_000, controls=("no memory", "recalculation none")),
     Rung("TMazeActive", 1_000, "length", 60_000_000),
     Rung("KeyToDoor", 90, "delay", 3_000_000, options=three_phases(90)),
     Rung("KeyToDoor", 500, "delay", 3_000_000, options=f"{three_phases(500)} {CURIOUS}", kind="ni2023"),
     Rung("KeyToDoor", 1_000, "delay", 5_000_000, options=f"{three_phases(1_000)} {CURIOUS}", kind="ni2023"),
     Rung("VisualMatchActive", 90, "delay", 4_000_000, options=three_phases(90)),
 ]
-CONTROLS = {
-    "recalculation none": "--recalculation none",
-    "oracle": "--recalculation oracle",
-    "no memory": "--agent none",
-    "lstm": "--agent lstm --chunk-decisions 128",  # it decides at every step: backpropagation crosses the delay of 100
-}
 ZERO_SHOT = {"GridTMazePassive 1,000": (100_000, 1_000_000)}  # lengths that the policies trained there are played on
 ZERO_SHOT_SEEDS, ZERO_SHOT_EPISODES, ZERO_SHOT_SEED = 3, 20, 2**31 + 1
 COLUMNS = [("greedy", ".3f"), ("sampled", ".3f"), ("greedy_return", ".2f"), *COST]
@@ -111,9 +111,9 @@ class Ladder:
 def runs(rung: Rung) -> Iterator[Run]:
     for seed in range(1, rung.seeds + 1):
         yield Run(rung.task, "default", seed, rung.flags)
-    for variant, flags in CONTROLS.items() if rung.controls else ():
+    for variant in rung.controls:
         for seed in range(1, 4):
-            yield Run(rung.task, variant, seed, f"{rung.flags} {flags}")
+            yield Run(rung.task, variant, seed, f"{rung.flags} {CONTROLS[variant]}")
 
 
 def look_at(folder: Path) -> dict[str, Any]:

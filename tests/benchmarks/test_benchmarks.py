@@ -89,9 +89,8 @@ def test_the_ladder_trains_and_plays_on_lengths_never_seen(tmp_path, monkeypatch
     monkeypatch.setattr(ladder, "HERE", tmp_path)
     monkeypatch.setattr(ladder, "RESULTS", tmp_path / "results.jsonl")
     monkeypatch.setattr(ladder, "STOP", "--num-envs 2 --eval-episodes 2")
-    monkeypatch.setattr(ladder, "RUNGS", [ladder.Rung("GridTMazePassive", 4, "length", 64, 1, controls=True)])
+    monkeypatch.setattr(ladder, "RUNGS", [ladder.Rung("GridTMazePassive", 4, "length", 64, 1)])
     monkeypatch.setattr(ladder, "ZERO_SHOT", {"GridTMazePassive 4": (9,)})
-    monkeypatch.setattr(ladder, "CONTROLS", {})
     monkeypatch.setattr(runs, "EPISODES", 4)
     ladder.main(ladder.Ladder(jobs=1))
     (row,) = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
