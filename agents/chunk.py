@@ -19,7 +19,7 @@ class Inputs:
     prev_action: Tensor  # [n] int64, -1 on a first step
     prev_reward: Tensor  # [n] float32, 0 on a first step
     is_first: Tensor  # [n] bool
-    # For the memory's books; networks see neither.
+    # For the books of the memory; the critic is told the time, and no network what was paid.
     time: Tensor  # [n] int64: steps of the episode so far
     paid: Tensor  # [n] float32: its rewards so far
 

@@ -14,12 +14,10 @@ NOWHERE = -1
 
 @dataclass
 class Held:
-    """Decisions of m environments whose action is still held when a chunk ends: the next chunk goes on with them.
-
-    Their inputs are what these environments see now, for nothing has changed.
-    """
+    """Decisions of m environments whose action is still held when a chunk ends: the next chunk goes on with them."""
 
     env: np.ndarray  # [m]
+    inputs: Inputs  # [m] that they were made on: the time and the own previous action have moved on since
     decision: Decision  # [m], none of them novel: their slots are older than the next chunk
     reward: np.ndarray  # [m] so far
     duration: np.ndarray  # [m] so far
@@ -53,9 +51,9 @@ class DecisionLog:
         self.decisions.append(decision)
         self.size += len(env)
 
-    def go_on(self, held: Held, inputs: Inputs) -> None:
+    def go_on(self, held: Held) -> None:
         """Takes up what the last chunk left open."""
-        self.add(held.env, inputs, held.decision)
+        self.add(held.env, held.inputs, held.decision)
         self.reward[: self.size] = held.reward
         self.duration[: self.size] = held.duration
 
@@ -83,7 +81,12 @@ class DecisionLog:
         d = self._all_decisions()
         fields = (d.action, d.log_prob, d.value, d.scale, torch.zeros_like(d.novel), d.code)
         decision = Decision(*(x[rows] for x in fields))
-        return Held(env, decision, self.reward[self.open[env]], self.duration[self.open[env]])
+        inputs = self._all_inputs().rows(rows)
+        return Held(env, inputs, decision, self.reward[self.open[env]], self.duration[self.open[env]])
+
+    def _all_inputs(self) -> Inputs:
+        fields = ("observation", "prev_action", "prev_reward", "is_first", "time", "paid")
+        return Inputs(*(torch.cat([getattr(x, f) for x in self.inputs]) for f in fields))
 
     def _all_decisions(self) -> Decision:
         fields = ("action", "log_prob", "value", "scale", "novel", "code")
@@ -91,10 +94,9 @@ class DecisionLog:
 
     def chunk(self) -> Chunk:
         """All decisions so far."""
-        i, d, n = self.inputs, self._all_decisions(), self.size
-        fields = ("observation", "prev_action", "prev_reward", "is_first", "time", "paid")
+        d, n = self._all_decisions(), self.size
         return Chunk(
-            inputs=Inputs(*(torch.cat([getattr(x, f) for x in i]) for f in fields)),
+            inputs=self._all_inputs(),
             action=d.action,
             log_prob=d.log_prob,
             value=d.value,

@@ -103,8 +103,8 @@ def paid_in_chunk(chunk: Chunk, agent: Any, terms: Terms) -> Tensor:
 
 
 def value_after(value: Tensor, follow: Tensor) -> Tensor:
-    """The value [n] of the event that follows. After the last event of an episode that was cut, its own: nothing is
-    known to have changed since."""
+    """The value [n] of the event that follows. After the last event of an episode that was cut, its own: nothing
+    but the time is known to have changed since."""
     return torch.where(follow >= 0, value[follow.clamp(min=0)], value)
 
 

@@ -74,7 +74,7 @@ def collect(
     log, episodes = DecisionLog(envs.num_envs, steps), []
     enough = decisions * envs.num_envs
     if c.held is not None:
-        log.go_on(c.held, c.inputs(c.held.env))
+        log.go_on(c.held)
         if timeline is not None:
             timeline.record_read(torch.from_numpy(c.held.env))
     while log.steps < steps and log.size < enough:

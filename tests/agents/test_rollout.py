@@ -128,7 +128,26 @@ def test_an_action_is_held_while_nothing_changes_and_the_next_chunk_takes_it_up(
     assert second.value.tolist() == [4, 5] and second.complete.tolist() == [True, True]
     assert second.reward.tolist() == [8, 9] and second.duration.tolist() == [8, 5]  # 5 at the last of 20 steps
     assert second.next_value.tolist() == [5, 0] and second.follow.tolist() == [1, -1]
-    assert second.inputs.prev_action.tolist() == [1, 1] and second.inputs.time.tolist() == [12, 15]
+    assert second.inputs.prev_action.tolist() == [1, 1] and second.inputs.time.tolist() == [7, 15]
+
+
+class Alternating(Stubborn):
+    """Another action than the last wherever it decides."""
+
+    def act(self, inputs, state, index, generator, timeline=None):
+        decision, state = super().act(inputs, state, index, generator, timeline)
+        decision.action[:] = inputs.prev_action != 1
+        return decision, state
+
+
+def test_what_is_taken_up_is_learnt_from_as_it_was_decided():
+    """Growth 4, decisions at steps 0 to 5 (the first reward is a change, too), then nothing is answered until step 9
+    and 25. The third chunk begins at 10: what was decided at 9, after action 0, is still learnt from as that."""
+    envs, agent = StillEnv([200], [False]), Alternating()
+    c = start_collecting(envs, agent, [0], None, 4.0)
+    chunks = [collect(envs, agent, c, 5, 100) for _ in range(3)]
+    assert [x.inputs.time.tolist() for x in chunks] == [[0, 1, 2, 3, 4], [5, 9], [9]]
+    assert chunks[1].inputs.prev_action.tolist() == [1, 0] == [1, chunks[2].inputs.prev_action.item()]
 
 
 def test_a_chunk_takes_at_least_a_step_though_everything_is_held():
