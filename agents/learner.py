@@ -87,8 +87,8 @@ def drawn_from(generator: torch.Generator, build: Any, *arguments: Any) -> Any:
 def advantages(chunk: Chunk, going: GoingRate, options: LearningOptions, paid: Tensor) -> Tensor:
     """Advantages [n]; `paid` [n] beside the rewards."""
     lam = torch.full_like(chunk.value, options.gae_lambda)
-    # A decision that is still held counts with what it has earned so far; beyond it, as much as was expected of it: only
-    # the critic's clock has moved on.
+    # A decision that is still held counts with what it has earned so far, and beyond it with what was expected of it:
+    # nothing but the critic's clock has moved on.
     next_value = torch.where(chunk.complete, chunk.next_value, chunk.value)
     return relative_advantages(chunk, chunk.value, next_value, lam, paid, going)
 
