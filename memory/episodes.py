@@ -38,7 +38,7 @@ class EpisodeRing:
         self.size, self.next = 0, 0
 
     def add(self, memory: MemoryState, total: Tensor, length: Tensor, terminated: Tensor) -> None:
-        """Takes up n episodes, the oldest make room."""
+        """Takes up n episodes, the oldest make room; what the last slots of `memory` earned is filled in there."""
         settle(memory, torch.arange(len(total)), total.float())
         capacity = len(self.total)
         last = min(len(total), capacity)

@@ -2,8 +2,9 @@
 
 An agent learns to walk a T-Maze of 100 cells, once for each kind of observation. Then it goes on learning, with the
 very same parameters, in mazes of other lengths: what an update takes there is the median of all that come after the
-first episodes have ended, and the memory is the most that the process held from then on, beyond what it held before it
-was told the length. One core.
+first episodes have ended and have decisions to learn from (where all actions are held there is none). The memory is the
+most that the process held beyond what it held before it was told the length; the ring of finished episodes is part of
+it, and fills with their number. One core.
 """
 
 from __future__ import annotations
@@ -73,15 +74,24 @@ def go_on(folder: Path, length: int, updates: int) -> dict[str, Any]:
     actions = generator(streams(options.seed)["actions"])
     c = start_collecting(envs, agent, spawn_seeds(1, options.num_envs, "training"), actions, o.hold_growth)
     seconds: list[float] = []
+    decisions: list[float] = []
     while len(seconds) < updates:
         chunk = collect(envs, agent, c, o.chunk_steps, o.chunk_decisions, learner.ring)
         start = time.perf_counter()
-        update(agent, chunk, learner, o, 0.9)
-        if learner.ring is not None and learner.ring.size >= options.num_envs:
+        figures = update(agent, chunk, learner, o, 0.9)
+        if figures and learner.ring is not None and learner.ring.size >= options.num_envs:
             seconds.append(time.perf_counter() - start)
+            decisions.append(float(chunk.complete.sum()))
         update_codec(agent, chunk, learner.generator)
     envs.close()
-    return {"seconds": median(seconds), "bytes": peak() - before, "mean_length": learner.length.mean}
+    assert learner.ring is not None
+    return {
+        "seconds": median(seconds),
+        "decisions": median(decisions),
+        "bytes": peak() - before,
+        "episodes_kept": learner.ring.size,
+        "mean_length": learner.length.mean,
+    }
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -89,11 +99,11 @@ def table(rows: list[dict[str, Any]]) -> str:
     for observation in dict.fromkeys(r["observation"] for r in rows):
         found = [r for r in rows if r["observation"] == observation]
         for r in found:
+            counts = [f"{r[key]:,.0f}" for key in ("length", "mean_length", "decisions", "episodes_kept")]
             cells = [f"{r['seconds']:.3f}", f"{r['seconds'] / found[0]['seconds']:.2f}", f"{r['bytes'] / 1e6:.0f}"]
-            lines.append([observation, f"{r['length']:,}", f"{r['mean_length']:,.0f}", *cells])
-    return markdown(
-        ["observation", "corridor", "steps of an episode", "s an update", "ratio to the first", "MB"], lines
-    )
+            lines.append([observation, *counts, *cells])
+    heads = ["observation", "corridor", "steps of an episode", "decisions learnt from", "episodes kept"]
+    return markdown([*heads, "s an update", "ratio to the first", "MB"], lines)
 
 
 def main(o: Sizes) -> None:

@@ -4,12 +4,13 @@ The codec trains online as in a run, on 56 x 56 pixels, while what it sees chang
 one, then a MiniGrid room with doors of all colours. Codes of every chunk are kept, and at the end they are decoded:
 
 - newest: by the newest version of the codec, whoever wrote them;
-- rehearsal: the same, but training also asks the decoder to read all that was written as it was read when written;
+- rehearsal: the same, but training also asks the decoder to read what was written, and read well, as it was read then;
 - re-encoded: whenever a version is published, all codes are decoded by the one before and encoded anew;
 - versions: by the version that wrote them, of which the last 32 are kept (what the agent does), or only the last 8.
 
-Each row tells, for codes that could be read without a fault when they were written, the share that still can be,
-by age in updates of the codec; the columns are the same codes for all ways but rehearsal, whose codec is another.
+Each row tells, for codes that could be read without a fault when they were written, the share that still can be (within
+the tolerance of then), by age in chunks; the codec learns for 20 updates in each chunk, and rests where it reads all.
+Columns are the same codes for all ways but rehearsal, whose codec is another.
 """
 
 from __future__ import annotations
@@ -48,11 +49,11 @@ class Sizes:
     """Measure how readable codes stay."""
 
     chunks: int = 30
-    """Chunks of each stage, 20 codec updates each."""
+    """Chunks of each stage."""
     code_bits: int = MemoryOptions.code_bits
     """Bits of a code."""
-    ages: tuple[int, ...] = (0, 200, 600, 1200)
-    """Edges of the columns, in updates."""
+    ages: tuple[int, ...] = (0, 10, 30, 60)
+    """Edges of the columns, in chunks."""
     seeds: tuple[int, ...] = (1, 2, 3)
     """Runs whose codes are counted together."""
 
@@ -64,7 +65,7 @@ class Written:
     frames: list[Tensor] = field(default_factory=list)
     codes: list[Tensor] = field(default_factory=list)  # re-encoded where that is the way
     version: list[int] = field(default_factory=list)
-    update: list[int] = field(default_factory=list)
+    tolerance: list[float] = field(default_factory=list)  # of the coder that wrote
     good: list[Tensor] = field(default_factory=list)  # read without a fault when written
 
 
@@ -119,7 +120,7 @@ def faithful(coder: ImageCoder, frames: Tensor, decoded: Tensor, tolerance: floa
     return (distance <= tolerance).view(len(frames), -1).all(dim=1)
 
 
-def live(way: str, o: Sizes, seed: int) -> tuple[Codec, Written, int]:
+def live(way: str, o: Sizes, seed: int) -> tuple[Codec, Written]:
     """The codec's life, and what it wrote."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
@@ -127,7 +128,7 @@ def live(way: str, o: Sizes, seed: int) -> tuple[Codec, Written, int]:
     shape = (56, 56, 3)
     ring = FrameRing(MemoryOptions().codec_ring, torch.zeros(shape, dtype=torch.uint8))
     codec: Any = kind(build_autoencoder("image", shape, (), o.code_bits), ring, KEPT.get(way, VERSIONS))
-    written, updates = Written(), 0
+    written = Written()
     for stage in range(len(STAGES)):
         for frames in chunks_of_frames(stage, seed, o.chunks):
             fresh = distinct_rows(frames.flatten(1))[0][:WRITTEN].view(-1, *shape)
@@ -136,33 +137,32 @@ def live(way: str, o: Sizes, seed: int) -> tuple[Codec, Written, int]:
             written.frames.append(fresh)
             written.codes.append(codes)
             written.version.append(codec.version)
-            written.update.append(updates)
-            written.good.append(faithful(coder, fresh, coder.decode(codes), float(coder.net.tolerance)))
-            if way == "rehearsal" and bool(written.good[-1].all()):
-                codec.remember(codes)
+            written.tolerance.append(float(coder.net.tolerance))
+            written.good.append(faithful(coder, fresh, coder.decode(codes), written.tolerance[-1]))
+            if way == "rehearsal":
+                codec.remember(codes[written.good[-1]])
             codec.ring.add(frames)
             if not bool((coder.fidelity(frames[:BATCH], coder.encode(frames[:BATCH])) == 1).all()):  # else it rests
                 codec.learn(MemoryOptions().codec_updates, generator)
             if way == "re-encoded" and codec.version != written.version[-1]:
                 written.codes = [codec.current.encode(coder.decode(c)) for c in written.codes]
                 written.version = [codec.version] * len(written.codes)
-            updates += MemoryOptions().codec_updates
-    return codec, written, updates
+    return codec, written
 
 
 def still_read(way: str, o: Sizes, seed: int) -> list[tuple[int, int]]:
     """For each column, how many of the codes that were good can still be read, and how many there are."""
-    codec, written, now = live(way, o, seed)
+    codec, written = live(way, o, seed)
     newest: Any = codec.current
-    tolerance = float(newest.net.tolerance)
     counts = [(0, 0)] * (len(o.ages))
-    for frames, codes, version, update, good in zip(*vars(written).values(), strict=True):
+    ages = range(len(written.codes), 0, -1)
+    for age, frames, codes, version, tolerance, good in zip(ages, *vars(written).values(), strict=True):
         if way in KEPT and not bool(codec.readable(torch.tensor(version))):
             still = torch.zeros_like(good)
         else:
             coder: Any = codec.coders[version] if way in KEPT else newest
             still = faithful(newest, frames, coder.decode(codes), tolerance) & good
-        column = int(np.searchsorted(o.ages, now - update, side="right")) - 1
+        column = int(np.searchsorted(o.ages, age, side="right")) - 1
         read, all_good = counts[column]
         counts[column] = (read + int(still.sum()), all_good + int(good.sum()))
     return counts

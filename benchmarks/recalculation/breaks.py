@@ -21,15 +21,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 import tyro
-from first_scenes import first_views
-from probe import untrained
+from probe import first_images, first_views, untrained
 from runs import markdown
 from torch import Tensor, nn
 
 from agents.learner import BETAS, EPSILON
 from agents.options import LearningOptions
-from envs.seeds import spawn_seeds
-from experiment.build import build_envs
 from experiment.options import RunOptions
 from memory.codec import Codec, build_autoencoder
 from memory.frame_ring import FrameRing, hash_rows
@@ -72,13 +69,8 @@ class Breaks:
 
 def images(noise: float, count: int) -> tuple[Tensor, Tensor]:
     """First views [n, 56, 56, 3] and their cues [n]."""
-    options = RunOptions()
-    cue = first_views(options, count)[1]
-    kwargs = ("observation=pixels", f"noise={noise}") if noise else ("observation=pixels",)
-    envs = build_envs(options.with_env_kwargs(kwargs), count)
-    observation = torch.tensor(envs.reset(seed=spawn_seeds(options.seed, count, "evaluation"))[0])
-    envs.close()
-    return observation, cue
+    noisy = RunOptions().with_env_kwargs((f"noise={noise}",))
+    return first_images(noisy, count), first_views(RunOptions(), count)[1]
 
 
 def learnt_codec(bits: int, scene: Tensor, updates: int, seed: int) -> Codec:
