@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ class Held:
     """Decisions of m environments whose action is still held when a chunk ends: the next chunk goes on with them."""
 
     env: np.ndarray  # [m]
-    inputs: Inputs  # [m] that they were made on: the time and the own previous action have moved on since
+    inputs: Inputs  # [m] that they were made on, but for the observation, which is still the one that is seen
     decision: Decision  # [m], none of them novel: their slots are older than the next chunk
     reward: np.ndarray  # [m] so far
     duration: np.ndarray  # [m] so far
@@ -51,9 +51,10 @@ class DecisionLog:
         self.decisions.append(decision)
         self.size += len(env)
 
-    def go_on(self, held: Held) -> None:
-        """Takes up what the last chunk left open."""
-        self.add(held.env, held.inputs, held.decision)
+    def go_on(self, held: Held, observation: np.ndarray) -> None:
+        """Takes up what the last chunk left open; `observation` [B, ...] is what all environments see now."""
+        seen = torch.from_numpy(observation[held.env])
+        self.add(held.env, replace(held.inputs, observation=seen), held.decision)
         self.reward[: self.size] = held.reward
         self.duration[: self.size] = held.duration
 
@@ -81,7 +82,8 @@ class DecisionLog:
         d = self._all_decisions()
         fields = (d.action, d.log_prob, d.value, d.scale, torch.zeros_like(d.novel), d.code)
         decision = Decision(*(x[rows] for x in fields))
-        inputs = self._all_inputs().rows(rows)
+        inputs = self._all_inputs()
+        inputs = replace(inputs.rows(rows), observation=torch.empty(0))
         return Held(env, inputs, decision, self.reward[self.open[env]], self.duration[self.open[env]])
 
     def _all_inputs(self) -> Inputs:

@@ -74,7 +74,7 @@ def collect(
     log, episodes = DecisionLog(envs.num_envs, steps), []
     enough = decisions * envs.num_envs
     if c.held is not None:
-        log.go_on(c.held)
+        log.go_on(c.held, c.observation)
         if timeline is not None:
             timeline.record_read(torch.from_numpy(c.held.env))
     while log.steps < steps and log.size < enough:
