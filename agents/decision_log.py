@@ -76,35 +76,14 @@ class DecisionLog:
         self.terminal[self.open[env]] = True
         self.close(env, 0.0)
 
-    def still_open(self) -> Held:
-        env = np.flatnonzero(self.open != NOWHERE)
-        rows = torch.from_numpy(self.open[env])
-        d = self._all_decisions()
-        fields = (d.action, d.log_prob, d.value, d.scale, torch.zeros_like(d.novel), d.code)
-        decision = Decision(*(x[rows] for x in fields))
-        inputs = self._all_inputs()
-        inputs = replace(inputs.rows(rows), observation=torch.empty(0))
-        return Held(env, inputs, decision, self.reward[self.open[env]], self.duration[self.open[env]])
-
-    def _all_inputs(self) -> Inputs:
-        fields = ("observation", "prev_action", "prev_reward", "is_first", "time", "paid")
-        return Inputs(*(torch.cat([getattr(x, f) for x in self.inputs]) for f in fields))
-
-    def _all_decisions(self) -> Decision:
-        fields = ("action", "log_prob", "value", "scale", "novel", "code")
-        return Decision(*(torch.cat([getattr(d, f) for d in self.decisions]) for f in fields))
-
     def chunk(self) -> Chunk:
         """All decisions so far."""
-        d, n = self._all_decisions(), self.size
+        n = self.size
+        seen = ("observation", "prev_action", "prev_reward", "is_first", "time", "paid")
+        decided = ("action", "log_prob", "value", "scale", "novel", "code")
         return Chunk(
-            inputs=self._all_inputs(),
-            action=d.action,
-            log_prob=d.log_prob,
-            value=d.value,
-            scale=d.scale,
-            novel=d.novel,
-            code=d.code,
+            inputs=Inputs(*(torch.cat([getattr(x, f) for x in self.inputs]) for f in seen)),
+            **{f: torch.cat([getattr(d, f) for d in self.decisions]) for f in decided},
             reward=torch.from_numpy(self.reward[:n]),
             duration=torch.from_numpy(self.duration[:n]),
             next_value=torch.from_numpy(self.next_value[:n]),
@@ -114,3 +93,16 @@ class DecisionLog:
             steps=self.steps,
             num_envs=len(self.open),
         )
+
+    def still_open(self, chunk: Chunk) -> Held:
+        """What `chunk`, all decisions so far, leaves open."""
+        env = np.flatnonzero(self.open != NOWHERE)
+        open_rows = self.open[env]
+        rows = torch.from_numpy(open_rows)
+        i, novel = chunk.inputs, torch.zeros(len(rows), dtype=torch.bool)
+        inputs = Inputs(torch.empty(0), *(x[rows] for x in (i.prev_action, i.prev_reward, i.is_first, i.time, i.paid)))
+        action, log_prob, value, scale, code = (
+            x[rows] for x in (chunk.action, chunk.log_prob, chunk.value, chunk.scale, chunk.code)
+        )
+        decision = Decision(action, log_prob, value, scale, novel, code)
+        return Held(env, inputs, decision, self.reward[open_rows], self.duration[open_rows])

@@ -106,8 +106,8 @@ def collect(
     due = due[log.open[due] >= 0]
     if len(due) > 0:
         log.close(due, peek(agent, c.inputs(due), c.agent_state, torch.from_numpy(due)))
-    c.held = log.still_open()
     chunk = log.chunk()
+    c.held = log.still_open(chunk)
     chunk.start, chunk.episodes = start, episodes
     return chunk
 

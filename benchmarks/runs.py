@@ -117,6 +117,13 @@ def markdown(heads: list[str], rows: Iterable[list[str]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
+def write_page(file: Path, title: str, doc: str | None, table: str) -> None:
+    """A script's table as a page beside it: the title, the command, what its docstring says after the first line."""
+    command = f"`python {file.relative_to(ROOT).with_suffix('.py')}`"
+    text = (doc or "").strip().split("\n\n", 1)[1]
+    file.write_text(f"# {title}\n{command}\n\n{text}\n\n{table.strip()}\n")
+
+
 def side_by_side(rows: list[dict[str, Any]], key: str, form: str) -> str:
     """The seeds' figures in one cell."""
     return " ".join("-" if r[key] is None else format(r[key], form) for r in rows)

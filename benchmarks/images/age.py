@@ -15,6 +15,7 @@ Columns are the same codes for all ways but rehearsal, whose codec is another.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ import numpy as np
 import torch
 import tyro
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from runs import write_page
 
 from envs.adapt import make_vector
 from memory.bits import numbers_to_bits
@@ -186,7 +190,4 @@ def main(o: Sizes) -> list[str]:
 
 
 if __name__ == "__main__":
-    table = main(tyro.cli(Sizes))
-    doc = (__doc__ or "").strip().split("\n\n", 1)[1]
-    text = ["# Codes over age", "`python benchmarks/images/age.py`", "", doc, "", *table, ""]
-    (HERE / "age.md").write_text("\n".join(text))
+    write_page(HERE / "age.md", "Codes over age", __doc__, "\n".join(main(tyro.cli(Sizes))))

@@ -13,6 +13,7 @@ Cues: T-Maze the green key and the green ball, Key-to-Door the key, Visual Match
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ import numpy as np
 import torch
 import tyro
 from torch import Tensor
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from runs import write_page
 
 from envs.adapt import make_vector
 from envs.grid_engine import BALL, GREEN, KEY
@@ -171,7 +175,4 @@ def main(o: Sizes) -> list[str]:
 
 
 if __name__ == "__main__":
-    table = main(tyro.cli(Sizes))
-    doc = (__doc__ or "").strip().split("\n\n", 1)[1]
-    text = ["# The image codec", "`python benchmarks/images/codec.py`", "", doc, "", *table, ""]
-    (HERE / "codec.md").write_text("\n".join(text))
+    write_page(HERE / "codec.md", "The image codec", __doc__, "\n".join(main(tyro.cli(Sizes))))

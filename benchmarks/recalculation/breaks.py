@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 import tyro
 from probe import first_images, first_views, untrained
-from runs import markdown
+from runs import markdown, write_page
 from torch import Tensor, nn
 
 from agents.learner import BETAS, EPSILON
@@ -164,7 +164,4 @@ def main(o: Breaks) -> list[list[str]]:
 
 if __name__ == "__main__":
     heads = ["bits", "noise", "faithful", *WAYS]
-    table = markdown(heads, main(tyro.cli(Breaks)))
-    doc = (__doc__ or "").strip().split("\n\n", 1)[1]
-    text = f"# Where recalculation breaks\n`python benchmarks/recalculation/breaks.py`\n\n{doc}\n\n{table}"
-    (HERE / "breaks.md").write_text(text)
+    write_page(HERE / "breaks.md", "Where recalculation breaks", __doc__, markdown(heads, main(tyro.cli(Breaks))))
