@@ -18,6 +18,7 @@ from agents.learner import advantages, build_learner, update, update_codec
 from agents.memory_agent import MemoryAgent, build_codec
 from agents.options import LearningOptions
 from agents.rollout import collect, start_collecting
+from memory.credit import SPREAD
 from memory.episodes import EpisodeRing
 from memory.options import MemoryOptions
 from memory.rarity import Rarity
@@ -271,6 +272,37 @@ def test_remembered_decisions_replay_as_they_were_made(mode):
     events, replay = agent.replay_episodes(drawn)
     assert len(events.slot) == int(drawn.memory.written.sum()) > 30
     torch.testing.assert_close(replay.log_prob, replay.old_log_prob, atol=2e-4, rtol=1e-3)
+    drawn.memory.step += 1_000  # the critic is told the time of then, the policy is not
+    later = agent.replay_episodes(drawn)[1]
+    assert torch.equal(later.logits, replay.logits) and bool((later.value != replay.value).all())
+
+
+@pytest.mark.parametrize("name", ["memory", "lstm", "none"])
+def test_the_critic_of_every_agent_is_told_the_time(name):
+    agent = build(name)
+    torch.nn.init.normal_(agent.heads.value[-1].weight)
+    _, c = start(agent)
+    everyone = np.arange(NUM_ENVS)
+    inputs, later = c.inputs(everyone), c.inputs(everyone)
+    later.time += 1_000
+    first, second = (
+        agent.act(i, agent.initial_state(NUM_ENVS), torch.from_numpy(everyone), None)[0] for i in (inputs, later)
+    )
+    assert torch.equal(first.log_prob, second.log_prob) and bool((first.value != second.value).all())
+
+
+def test_a_slot_is_told_what_it_earned_when_the_next_is_written():
+    agent = build(write_rule="always", slots=64)
+    vector, c = start(agent)
+    collect(vector, agent, c, 20, MANY)  # steps cost something from the 13th on
+    memory = c.agent_state.memory
+    for b in range(NUM_ENVS):
+        written = memory.written[b]
+        order = memory.step[b][written].argsort()
+        paid, earned = memory.paid[b][written][order], memory.earned[b][written][order]
+        torch.testing.assert_close(earned[:-1], paid.diff())
+        assert bool(earned[-1].isnan())
+    assert bool((memory.earned < 0).any())
 
 
 def test_replayed_decisions_reach_the_embedding_network_where_credit_crosses_the_memory():
@@ -345,6 +377,21 @@ def test_synthetic_returns_explain_what_was_earned_before_the_next_write():
     assert bias_gradient() == before
     drawn.memory.earned += 2.0
     assert bias_gradient() == pytest.approx(before - 2.0 / float(agent.heads.value_std), rel=1e-3)
+
+
+def test_large_synthetic_returns_cost_something():
+    """Behind a closed gate they explain nothing, and only what they cost pulls at them."""
+    agent = build()
+    _, _, learner = learn(agent, 20, credit="synthetic")
+    drawn = learner.ring.sample(64, learner.generator, torch.ones(learner.ring.size))
+    last, gate = learner.synthetic.contribution[-1], learner.synthetic.gate[-1]
+    with torch.no_grad():
+        for layer, bias in ((last, 1.0), (gate, -50.0)):
+            layer.weight.zero_()
+            layer.bias.fill_(bias)
+    learner.synthetic.zero_grad()
+    episodic_losses(agent, learner, drawn, credit="synthetic")
+    assert float(last.bias.grad) == pytest.approx(2 * SPREAD)
 
 
 def test_only_the_oracles_ring_keeps_observations():

@@ -109,7 +109,7 @@ class StillEnv(CountingEnvs):
     """Shows the same frame and pays the same reward whatever happens, until its episode ends."""
 
     def _observe(self):
-        return np.zeros((self.num_envs, 3), dtype=np.float32)
+        return np.ones((self.num_envs, 3), dtype=np.float32)
 
     def step(self, action):
         observation, reward, terminated, truncated, info = super().step(action)
@@ -148,6 +148,7 @@ def test_what_is_taken_up_is_learnt_from_as_it_was_decided():
     chunks = [collect(envs, agent, c, 5, 100) for _ in range(3)]
     assert [x.inputs.time.tolist() for x in chunks] == [[0, 1, 2, 3, 4], [5, 9], [9]]
     assert chunks[1].inputs.prev_action.tolist() == [1, 0] == [1, chunks[2].inputs.prev_action.item()]
+    assert chunks[2].inputs.observation.tolist() == [[1, 1, 1]]  # kept nowhere, and still seen
 
 
 def test_a_chunk_takes_at_least_a_step_though_everything_is_held():

@@ -44,7 +44,7 @@ def test_rehearsal_keeps_the_first_meaning_and_learns_it():
     assert codec.learn(1, g) > near + 0.1
 
 
-def test_the_time_of_an_update_at_another_length(tmp_path):
+def test_the_time_of_an_update_at_another_length(tmp_path, monkeypatch):
     options = RunOptions(
         env=update_time.ENV, env_kwargs=("length=4",), num_envs=4, memory=MemoryOptions(slots=4), run_dir=str(tmp_path)
     )
@@ -52,7 +52,16 @@ def test_the_time_of_an_update_at_another_length(tmp_path):
     agent = build_agent(options, envs.single_observation_space, 7)
     create(tmp_path / "run", options, [])
     save(tmp_path / "run", agent, options, 0, {}, best=False)
+    learnt, update = [], update_time.update
+
+    def seldom(agent, chunk, learner, *rest):
+        """Every second time there is nothing to learn from."""
+        learnt.append((learner.ring.size >= 4 and len(learnt) % 2 == 0) and bool(update(agent, chunk, learner, *rest)))
+        return {"train/entropy": 1.0} if learnt[-1] else {}
+
+    monkeypatch.setattr(update_time, "update", seldom)
     found = update_time.go_on(tmp_path / "run", length=6, updates=2)
+    assert sum(learnt) == 2
     assert found["seconds"] > 0 and found["mean_length"] > 6
     assert found["decisions"] > 0 and found["episodes_kept"] >= 4
     row = {"observation": "symbolic", "decisions": 2048.0, "episodes_kept": 256}

@@ -77,6 +77,22 @@ def test_every_run_of_the_grids_is_a_command_that_trains():
         tyro.cli(RunOptions, args=words, config=(tyro.conf.OmitArgPrefixes,)).check()
 
 
+def test_the_runs_of_a_rung():
+    """Its own, then the controls that it names; what it is called is what its environment is told."""
+    rung = ladder.Rung("KeyToDoor", 500, "delay", 64, 1, controls=("no memory",), kind="ni2023", options="--slots 3")
+    own, *controls = ladder.runs(rung)
+    assert own.task == "KeyToDoor ni2023 500" and "--env-kwargs delay=500 preset=ni2023 " in own.flags
+    assert [c.variant for c in controls] == ["no memory"] * 3 and [c.seed for c in controls] == [1, 2, 3]
+    assert controls[0].flags == f"{own.flags} --agent none" and own.flags.endswith("--slots 3")
+
+
+def test_a_page_says_what_made_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "ROOT", tmp_path)
+    page = tmp_path / "b.md"
+    runs.write_page(page, "B", "First.\n\nRest.\n", "| x |\n")
+    assert page.read_text() == "# B\n`python b.py`\n\nRest.\n\n| x |\n"
+
+
 def test_a_row_takes_the_place_of_one_that_another_command_made(tmp_path):
     file = tmp_path / "rows.jsonl"
     rows = [{"task": "a", "variant": "b", "seed": seed, "command": "old"} for seed in (1, 2)]

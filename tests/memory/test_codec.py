@@ -108,6 +108,19 @@ def test_a_version_is_readable_as_long_as_it_is_kept():
     assert codec.readable(torch.tensor([2, 3, VERSIONS + 2])).tolist() == [False, True, True]
 
 
+def test_only_so_many_versions_are_kept():
+    torch.manual_seed(0)
+    frames, g = scenes(50, 0), torch.Generator().manual_seed(1)
+    ring = FrameRing(64, frames[0])
+    ring.add(frames)
+    codec = Codec(TileAutoencoder((7, 7, 3), CATEGORIES, 294), ring, versions=2)
+    while codec.version < 3:
+        codec.learn(5, g)
+    now = codec.version
+    assert sorted(codec.coders) == [now - 1, now]
+    assert codec.readable(torch.tensor([now - 2, now - 1, now])).tolist() == [False, True, True]
+
+
 def test_too_few_bits_is_a_clear_error():
     with pytest.raises(ValueError, match="--code-bits from 49 to 784"):
         TileAutoencoder((7, 7, 3), CATEGORIES, 48)
