@@ -44,10 +44,18 @@ class Collector:
 
 
 def start_collecting(
-    envs: Any, agent: Any, seeds: list[int], generator: torch.Generator | None, hold_growth: float
+    envs: Any,
+    agent: Any,
+    seeds: list[int],
+    generator: torch.Generator | None,
+    hold_growth: float,
+    spread: tuple[int, int] = (0, 0),
 ) -> Collector:
-    """Resets environment i with seeds[i]. `hold_growth`: see `agents/holding.py`."""
+    """Resets environment i with seeds[i]. `hold_growth`: see `agents/holding.py`. `spread`: the steps and the seed of
+    `spread_out`."""
     observation, _ = envs.reset(seed=seeds)
+    if spread[0] > 0:
+        observation = spread_out(envs, *spread)
     B = envs.num_envs
     growth = 1.0 if agent.decides_at_every_step else hold_growth
     return Collector(
@@ -61,7 +69,22 @@ def start_collecting(
         held=None,
         agent_state=agent.initial_state(B),
         generator=generator,
+        steps_done=spread[0] * B,
     )
+
+
+def spread_out(envs: Any, steps: int, seed: int) -> np.ndarray:
+    """Plays `steps` random actions in each environment and resets each at a random one of them, so that they do not go
+    through their episodes in step; returns the observations [B, ...]."""
+    rng = np.random.default_rng(seed)
+    reset_at = rng.integers(steps, size=envs.num_envs)
+    for step in range(steps):
+        actions = rng.integers(envs.single_action_space.n, size=envs.num_envs)
+        observation = envs.step(actions)[0]
+        due = reset_at == step
+        if due.any():
+            observation, _ = envs.reset(options={"reset_mask": due})
+    return observation
 
 
 def collect(

@@ -18,7 +18,7 @@ from memory.store import bytes_per_slot
 
 MAX_SLOT_BYTES = 256
 MAX_SYMBOL = 10  # the largest number in MiniGrid's symbolic views; whatever has larger ones is an image
-STREAMS = ("parameters", "actions", "learning", "evaluation")
+STREAMS = ("parameters", "actions", "learning", "evaluation", "spread")
 
 
 def streams(seed: int) -> dict[str, int]:

@@ -58,6 +58,10 @@ class RunOptions:
     """Environment steps at which training ends."""
     num_envs: int = 256
     """B: environments stepped together."""
+    spread_steps: int = 0
+    """Random actions of each environment before training; at one of them, each at its own, its episode begins anew.
+    For tasks whose episodes all last equally long, this length: the environments would go through them in step, and a
+    chunk would hold one part of the task only."""
     stop_at_success: float | None = None
     """Stop as soon as a greedy evaluation reaches this success rate."""
     eval_every: int = 1_000_000
@@ -135,6 +139,7 @@ class RunOptions:
                 raise UserError(f"{flag} is {share}; it must lie between 0 and 1")
         not_negative = {
             "--seed": self.seed,
+            "--spread-steps": self.spread_steps,
             "--eval-every": self.eval_every,
             "--save-every": self.save_every,
             "--imitation-coef": lo.imitation_coef,
@@ -157,6 +162,12 @@ class RunOptions:
         for flag, number in positive.items():
             if number <= 0:
                 raise UserError(f"{flag} is {number}; it must be greater than 0")
+        if self.spread_steps * self.num_envs >= self.total_timesteps:
+            raise UserError(
+                f"--spread-steps {self.spread_steps} takes {self.spread_steps * self.num_envs} steps of {self.num_envs} "
+                f"environments, and --total-timesteps {self.total_timesteps} leaves none to learn from: raise one, or "
+                "lower the other"
+            )
         if lo.chunk_decisions < 2:
             raise UserError(f"--chunk-decisions is {lo.chunk_decisions}; it must be at least 2: one may still be held")
         if lo.hold_growth < 1:

@@ -48,7 +48,8 @@ def train(options: RunOptions, command: list[str]) -> int:
     seeds = streams(options.seed)
     learner = build_learner(agent, options.learning, generator(seeds["learning"]))
     training_seeds = spawn_seeds(options.seed, options.num_envs, "training")
-    collector = start_collecting(envs, agent, training_seeds, generator(seeds["actions"]), options.learning.hold_growth)
+    actions, spread = generator(seeds["actions"]), (options.spread_steps, seeds["spread"])
+    collector = start_collecting(envs, agent, training_seeds, actions, options.learning.hold_growth, spread)
     flat = {k: v for k, v in options.to_json().items() if not isinstance(v, dict)}
     metrics = Metrics(folder, flat | options.to_json()["memory"] | options.to_json()["learning"])
     run = Run(options, folder, agent, metrics)

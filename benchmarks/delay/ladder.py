@@ -73,7 +73,8 @@ def three_phases(delay: int) -> str:
     reward paid where it is explained (synthetic returns)."""
     horizon = 18 / (delay + 30)
     memory = "--slots 128 --eviction similar --replayed-episodes 16"
-    return f"{memory} --credit synthetic --horizon {horizon:.3f} --novelty-bonus 0 --imitation-coef 0"
+    credit = f"--credit synthetic --horizon {horizon:.3f} --novelty-bonus 0 --imitation-coef 0"
+    return f"{memory} {credit} --spread-steps {delay + 30}"
 
 
 CURIOUS = "--ent-coef 0.1"  # or the key is given up before it is known what for: the first room is 3 % of an episode

@@ -15,7 +15,8 @@ from agents.chunk import Decision, Inputs
 from agents.encoders import GRID_CATEGORIES, ObservationSpec
 from agents.holding import Holding
 from agents.memory_agent import MemoryAgent, build_codec
-from agents.rollout import collect, start_collecting
+from agents.rollout import collect, spread_out, start_collecting
+from envs.adapt import make_vector
 from memory.options import MemoryOptions
 
 
@@ -240,3 +241,54 @@ def test_a_truncated_episode_is_valued_with_its_live_memory():
     live = agent.act(final, c.agent_state.rows(first), first, None)[0].value
     empty = agent.act(final, agent.initial_state(1), first, None)[0].value
     assert chunk.next_value[2] == live and live != empty
+
+
+def first_ends(spread):
+    """When the first 64 episodes of Key-to-Door end, 40 steps each, after `spread` steps; the observation then."""
+    envs = make_vector("Reinstate/KeyToDoor-v0", 64, {"delay": 10})
+    c = start_collecting(envs, Reporter(), list(range(64)), None, 1.0, spread)
+    observation, ends = c.observation.copy(), np.zeros(64, dtype=int)
+    assert c.steps_done == 64 * spread[0] and c.lengths.sum() == 0
+    for step in range(1, 41):
+        _, _, terminated, truncated, _ = envs.step(np.zeros(64, dtype=int))
+        ends[(ends == 0) & (terminated | truncated)] = step
+    return ends, observation
+
+
+def test_environments_are_spread_over_their_episodes():
+    """Without a spread all end together; with one they end at each of 40 moments about as often."""
+    assert set(first_ends((0, 7))[0]) == {40}
+    ends, observation = first_ends((40, 7))
+    assert ends.min() >= 1 and ends.max() <= 40 and len(set(ends)) > 25
+    again, same = first_ends((40, 7))
+    other, _ = first_ends((40, 8))
+    assert (ends == again).all() and (observation == same).all() and (ends != other).any()
+
+
+def test_spreading_out_returns_what_the_environments_show_and_resets_each_once():
+    class Recorder:
+        num_envs, single_action_space = 4, make_vector("CartPole-v1", 1, {}).single_action_space
+
+        def __init__(self):
+            self.resets, self.steps, self.shown = np.zeros(4, dtype=int), np.zeros(4, dtype=int), None
+
+        def step(self, actions):
+            assert actions.shape == (4,) and set(actions) <= {0, 1}
+            self.steps += 1
+            return self.steps.copy(), None, None, None, {}
+
+        def reset(self, options):
+            self.resets += options["reset_mask"]
+            self.steps[options["reset_mask"]] = 0
+            return self.steps.copy(), {}
+
+    envs = Recorder()
+    shown = spread_out(envs, 10, 1)
+    assert envs.resets.tolist() == [1, 1, 1, 1]
+    assert (shown == envs.steps).all() and shown.max() < 10
+
+
+def test_any_environment_can_be_spread_out():
+    envs = make_vector("CartPole-v1", 3, {})
+    envs.reset(seed=[1, 2, 3])
+    assert spread_out(envs, 5, 1).shape == (3, 4)

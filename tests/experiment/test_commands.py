@@ -154,6 +154,11 @@ BAD = {
     "slots too large": (["--embedding-width", "64"], "256"),
     "negative": (["--seed", "-1"], "--seed"),
     "zero": (["--num-envs", "0"], "--num-envs"),
+    "negative spread": (["--spread-steps", "-1"], "--spread-steps"),
+    "a spread that leaves nothing": (
+        ["--total-timesteps", "64", "--num-envs", "4", "--spread-steps", "16"],
+        "--spread-steps 16 takes 64 steps",
+    ),
     "share": (["--gae-lambda", "1.5"], "--gae-lambda"),
     "no horizon": (["--horizon", "0"], "--horizon"),
     "no episode": (["--replayed-episodes", "0"], "--replayed-episodes"),
