@@ -35,63 +35,81 @@ class Rung:
     """One task at one delay."""
 
     env: str
-    delay: int
+    delay: int | None  # None where the environment's name says it
     keyword: str
     budget: int  # environment steps
     seeds: int = 3
     controls: tuple[str, ...] = ()  # of CONTROLS
     options: str = ""  # that this task needs beside the defaults
+    memory_options: str = ""  # the same, where there is a memory
     kind: str = ""  # one of KINDS
 
     @property
     def task(self) -> str:
-        return " ".join(part for part in (self.env, self.kind, f"{self.delay:,}") if part)
+        delay = "" if self.delay is None else f"{self.delay:,}"
+        return " ".join(part for part in (self.env, self.kind, delay) if part)
+
+    @property
+    def env_id(self) -> str:
+        return f"{self.env}-v0" if self.env.startswith("MiniGrid-") else f"Reinstate/{self.env}-v0"
 
     @property
     def env_kwargs(self) -> tuple[str, ...]:
-        return (f"{self.keyword}={self.delay}", *([KINDS[self.kind]] if self.kind else []))
+        delay = () if self.delay is None else (f"{self.keyword}={self.delay}",)
+        return (*delay, *([KINDS[self.kind]] if self.kind else []))
 
-    @property
-    def flags(self) -> str:
-        kwargs = " ".join(self.env_kwargs)
-        flags = f"--env Reinstate/{self.env}-v0 --env-kwargs {kwargs} --total-timesteps {self.budget} {STOP}"
-        return f"{flags} {self.options}".strip()
+    def flags(self, variant: str) -> str:
+        kwargs = f"--env-kwargs {' '.join(self.env_kwargs)}" if self.env_kwargs else ""
+        memory = "" if variant in MEMORYLESS else self.memory_options
+        control = "" if variant == "default" else CONTROLS[variant]
+        own = f"--total-timesteps {self.budget} {STOP} {self.options} {memory} {control}"
+        return " ".join(f"--env {self.env_id} {kwargs} {own}".split())
 
 
+MEMORYLESS = ("no memory", "lstm")
 CONTROLS = {
     "recalculation none": "--recalculation none",
     "oracle": "--recalculation oracle",
+    "credit episodic": "--credit episodic",
     "no memory": "--agent none",
     "lstm": "--agent lstm --chunk-decisions 128",  # it decides at every step: backpropagation crosses the delay of 100
 }
 KINDS = {"in pixels": "observation=pixels", "ni2023": "preset=ni2023"}
 
 
-def three_phases(delay: int) -> str:
+def three_phases(
+    env: str, delay: int, budget: int, options: str = "", kind: str = "", controls: tuple[str, ...] = ()
+) -> Rung:
     """Every step of these tasks is a decision and nearly every one a slot: slots for 90 steps, and beyond that those
     that tell nothing new make room. The last phase must not drown in the apples: a horizon of about 18 steps, and its
-    reward paid where it is explained (synthetic returns)."""
-    horizon = 18 / (delay + 30)
+    reward paid where it is explained (synthetic returns). Episodes are all as long, so they are spread."""
     memory = "--slots 128 --eviction similar --replayed-episodes 16"
-    credit = f"--credit synthetic --horizon {horizon:.3f} --novelty-bonus 0 --imitation-coef 0"
-    return f"{memory} {credit} --spread-steps {delay + 30}"
+    memory = f"{memory} --credit synthetic --novelty-bonus 0 --imitation-coef 0"
+    own = f"--horizon {18 / (delay + 30):.3f} --spread-steps {delay + 30} {options}".strip()
+    return Rung(env, delay, "delay", budget, controls=controls, options=own, memory_options=memory, kind=kind)
 
 
 CURIOUS = "--ent-coef 0.1"  # or the key is given up before it is known what for: the first room is 3 % of an episode
+BLIND = ("recalculation none", "no memory")
+ALL = (*BLIND, "oracle", "lstm")
 RUNGS = [
-    Rung("GridTMazePassive", 100, "length", 3_000_000, controls=tuple(CONTROLS)),
+    Rung("GridTMazePassive", 100, "length", 3_000_000, controls=ALL),
     Rung("GridTMazePassive", 1_000, "length", 10_000_000, seeds=5),
-    Rung("GridTMazePassive", 1_000, "length", 10_000_000, kind="in pixels"),
-    Rung("GridTMazePassive", 10_000, "length", 60_000_000, options="--novelty-bonus 0"),  # nothing is to be looked for
-    Rung("GridTMazeActive", 100, "length", 5_000_000, controls=tuple(CONTROLS)),
+    Rung("GridTMazePassive", 1_000, "length", 10_000_000, controls=BLIND, kind="in pixels"),
+    Rung(  # nothing is to be looked for
+        "GridTMazePassive", 10_000, "length", 60_000_000, controls=("no memory",), memory_options="--novelty-bonus 0"
+    ),
+    Rung("GridTMazeActive", 100, "length", 5_000_000, controls=ALL),
     Rung("GridTMazeActive", 1_000, "length", 30_000_000),
-    Rung("TMazePassive", 1_500, "length", 60_000_000, controls=("no memory", "recalculation none")),
-    Rung("TMazeActive", 500, "length", 60_000_000, controls=("no memory", "recalculation none")),
+    Rung("TMazePassive", 1_500, "length", 60_000_000, controls=BLIND),
+    Rung("TMazeActive", 500, "length", 60_000_000, controls=BLIND),
     Rung("TMazeActive", 1_000, "length", 60_000_000),
-    Rung("KeyToDoor", 90, "delay", 3_000_000, options=three_phases(90)),
-    Rung("KeyToDoor", 500, "delay", 3_000_000, options=f"{three_phases(500)} {CURIOUS}", kind="ni2023"),
-    Rung("KeyToDoor", 1_000, "delay", 5_000_000, options=f"{three_phases(1_000)} {CURIOUS}", kind="ni2023"),
-    Rung("VisualMatchActive", 90, "delay", 4_000_000, options=three_phases(90)),
+    three_phases("KeyToDoor", 90, 3_000_000, controls=("credit episodic", "no memory")),
+    three_phases("KeyToDoor", 500, 3_000_000, CURIOUS, kind="ni2023"),
+    three_phases("KeyToDoor", 1_000, 5_000_000, CURIOUS, kind="ni2023"),
+    three_phases("VisualMatchActive", 90, 4_000_000),
+    Rung("MiniGrid-MemoryS13", None, "", 20_000_000, controls=BLIND),
+    Rung("MiniGrid-MemoryS13", None, "", 20_000_000, controls=BLIND, kind="in pixels"),
 ]
 ZERO_SHOT = {"GridTMazePassive 1,000": (100_000, 1_000_000)}  # lengths that the policies trained there are played on
 ZERO_SHOT_SEEDS, ZERO_SHOT_EPISODES, ZERO_SHOT_SEED = 3, 20, 2**31 + 1
@@ -110,16 +128,16 @@ class Ladder:
 
 def runs(rung: Rung) -> Iterator[Run]:
     for seed in range(1, rung.seeds + 1):
-        yield Run(rung.task, "default", seed, rung.flags)
+        yield Run(rung.task, "default", seed, rung.flags("default"))
     for variant in rung.controls:
         for seed in range(1, 4):
-            yield Run(rung.task, variant, seed, f"{rung.flags} {CONTROLS[variant]}")
+            yield Run(rung.task, variant, seed, rung.flags(variant))
 
 
 def look_at(folder: Path) -> dict[str, Any]:
     """Success on lengths far beyond the trained one: {length: {greedy, sampled, cues}}."""
     options = read_options(folder)
-    rung = next(r for r in RUNGS if (r.flags.split()[1], r.env_kwargs) == (options.env, options.env_kwargs))
+    rung = next(r for r in RUNGS if (r.env_id, r.env_kwargs) == (options.env, options.env_kwargs))
     if options.agent != "memory" or rung.task not in ZERO_SHOT or options.seed > ZERO_SHOT_SEEDS:
         return {}
     agent = untrained(options)

@@ -1,5 +1,6 @@
 """The benchmark scripts run, on tasks so small that their figures mean nothing."""
 
+import dataclasses
 import json
 import re
 import shlex
@@ -79,11 +80,28 @@ def test_every_run_of_the_grids_is_a_command_that_trains():
 
 def test_the_runs_of_a_rung():
     """Its own, then the controls that it names; what it is called is what its environment is told."""
-    rung = ladder.Rung("KeyToDoor", 500, "delay", 64, 1, controls=("no memory",), kind="ni2023", options="--slots 3")
+    named = {
+        "controls": ("no memory", "oracle"),
+        "kind": "ni2023",
+        "options": "--seed 2",
+        "memory_options": "--slots 3",
+    }
+    rung = ladder.Rung("KeyToDoor", 500, "delay", 64, 1, **named)
     own, *controls = ladder.runs(rung)
-    assert own.task == "KeyToDoor ni2023 500" and "--env-kwargs delay=500 preset=ni2023 " in own.flags
-    assert [c.variant for c in controls] == ["no memory"] * 3 and [c.seed for c in controls] == [1, 2, 3]
-    assert controls[0].flags == f"{own.flags} --agent none" and own.flags.endswith("--slots 3")
+    assert own.task == "KeyToDoor ni2023 500"
+    start = f"--env Reinstate/KeyToDoor-v0 --env-kwargs delay=500 preset=ni2023 --total-timesteps 64 {ladder.STOP}"
+    assert own.flags == f"{start} --seed 2 --slots 3"
+    assert [c.variant for c in controls] == ["no memory"] * 3 + ["oracle"] * 3
+    assert [c.seed for c in controls] == [1, 2, 3] * 2
+    assert controls[0].flags == f"{start} --seed 2 --agent none"
+    assert controls[3].flags == f"{own.flags} --recalculation oracle"
+
+
+def test_a_rung_of_anothers_environment():
+    rung = ladder.Rung("MiniGrid-MemoryS13", None, "", 64)
+    assert rung.task == "MiniGrid-MemoryS13"
+    assert rung.flags("default") == f"--env MiniGrid-MemoryS13-v0 --total-timesteps 64 {ladder.STOP}"
+    assert dataclasses.replace(rung, kind="in pixels").env_kwargs == ("observation=pixels",)
 
 
 def test_a_page_says_what_made_it(tmp_path, monkeypatch):
