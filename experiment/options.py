@@ -164,8 +164,8 @@ class RunOptions:
                 raise UserError(f"{flag} is {number}; it must be greater than 0")
         if self.spread_steps * self.num_envs >= self.total_timesteps:
             raise UserError(
-                f"--spread-steps {self.spread_steps} takes {self.spread_steps * self.num_envs} steps of all environments, "
-                f"and --total-timesteps {self.total_timesteps} leaves none to learn from: raise one, or lower the other"
+                f"--spread-steps {self.spread_steps} takes {self.spread_steps * self.num_envs} steps in all, and "
+                f"--total-timesteps {self.total_timesteps} leaves none to learn from: raise one, or lower the other"
             )
         if lo.chunk_decisions < 2:
             raise UserError(f"--chunk-decisions is {lo.chunk_decisions}; it must be at least 2: one may still be held")
