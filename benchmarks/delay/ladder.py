@@ -108,8 +108,8 @@ RUNGS = [
     three_phases("KeyToDoor", 500, 3_000_000, CURIOUS, kind="ni2023"),
     three_phases("KeyToDoor", 1_000, 5_000_000, CURIOUS, kind="ni2023"),
     three_phases("VisualMatchActive", 90, 4_000_000),
-    Rung("MiniGrid-MemoryS13", None, "", 20_000_000, controls=BLIND),
-    Rung("MiniGrid-MemoryS13", None, "", 20_000_000, controls=BLIND, kind="in pixels"),
+    Rung("MiniGrid-MemoryS13", None, "", 10_000_000, controls=BLIND),
+    Rung("MiniGrid-MemoryS13", None, "", 10_000_000, controls=BLIND, kind="in pixels"),
 ]
 ZERO_SHOT = {"GridTMazePassive 1,000": (100_000, 1_000_000)}  # lengths that the policies trained there are played on
 ZERO_SHOT_SEEDS, ZERO_SHOT_EPISODES, ZERO_SHOT_SEED = 3, 20, 2**31 + 1
