@@ -60,9 +60,13 @@ class GoingRate:
 
 
 def discount(duration: Tensor, horizon: float) -> Tensor:
-    """exp(-tau / H) [n]: what comes after a decision is discounted by time, however that is cut into decisions. Rewards
-    within it are not."""
+    """exp(-tau / H) [n]: what comes after a decision is discounted by time, however that is cut into decisions."""
     return (-duration / horizon).exp()
+
+
+def discounted_steps(duration: Tensor, horizon: float) -> Tensor:
+    """H (1 - exp(-tau / H)) [n]: tau steps with the later ones discounted; tau where it is small, at most H."""
+    return -horizon * torch.expm1(-duration / horizon)
 
 
 def relative_advantages(
@@ -70,8 +74,10 @@ def relative_advantages(
 ) -> Tensor:
     """Advantages [n] of the decisions `x`, relative to the going rate.
 
-    What a decision brought counts beyond what its tau steps bring at the going rate: R - rho H (1 - gamma), for a small
-    tau R - rho tau. Values are then relative to rho H. So is an episode's end, after which nothing is paid: it is
+    What a decision brought counts beyond what its tau steps bring at the going rate, both as paid evenly over them:
+    (R / tau - rho) times the discounted steps, for a small tau R - rho tau. When within them the rewards came is not
+    kept; as one sum at their start, a hundred apples between two slots would be worth a hundred where the horizon
+    lets 18 count. Values are then relative to rho H. So is an episode's end, after which nothing is paid: it is
     worth -rho H. With both, the best policies are those of the rewards themselves; what it buys is that values need
     not first fall (or rise) to rho H, and that what is the same everywhere cancels.
 
@@ -81,6 +87,7 @@ def relative_advantages(
         bonus: [n], paid beside the rewards.
     """
     gamma = discount(x.duration, going.horizon)
-    earned = x.reward - going.for_ever * (1 - gamma) + bonus
+    steps = discounted_steps(x.duration, going.horizon)
+    earned = (x.reward / x.duration - going.reward) * steps + bonus
     after = torch.where(x.terminal, -going.for_ever, next_value)
     return torch.from_numpy(gae(*(p.numpy() for p in (earned, value, after, x.follow, gamma, lam))))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import envs  # noqa: F401
-from agents.advantages import GoingRate, discount
+from agents.advantages import GoingRate, discount, discounted_steps
 from agents.baselines import LSTMAgent, MemorylessAgent
 from agents.encoders import GRID_CATEGORIES, ObservationSpec
 from agents.episodic import Terms, episodic_loss, paid_in_chunk
@@ -238,7 +238,7 @@ def test_a_gradient_that_is_not_finite_is_loud():
 
 
 def test_what_is_still_held_counts_with_what_it_has_earned():
-    """The decision before it gets gamma lambda of what was earned so far; beyond it, nothing has changed."""
+    """The decision before it gets gamma lambda of what was earned so far, evenly; beyond it, nothing has changed."""
     agent = build()
     vector, c, _ = learn(agent, 3)
     for _ in range(50):
@@ -253,8 +253,9 @@ def test_what_is_still_held_counts_with_what_it_has_earned():
         chunk.reward[~chunk.complete] += earned
         found.append(advantages(chunk, going, o, torch.zeros(len(chunk.reward))))
     difference = (found[1] - found[0])[leads]
-    gamma = discount(chunk.duration, going.horizon)[leads]
-    torch.testing.assert_close(difference, gamma * o.gae_lambda)
+    gamma, held = discount(chunk.duration, going.horizon)[leads], chunk.duration[chunk.follow[leads]]
+    evenly = discounted_steps(held, going.horizon) / held
+    torch.testing.assert_close(difference, gamma * o.gae_lambda * evenly, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("mode", ["direct", "none", "oracle"])

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.advantages import GoingRate, discount, gae, relative_advantages
+from agents.advantages import GoingRate, discount, discounted_steps, gae, relative_advantages
 from agents.episodic import trace_after, value_after
 from agents.heads import ActorCriticHeads, choose, elapsed, soft_cap
 from agents.learner import share_between
@@ -75,8 +75,23 @@ def test_advantages_relative_to_the_going_rate_by_hand():
     value, half = torch.tensor([0.5, 0.25]), torch.tensor([0.5, 0.5])
     got = relative_advantages(x, value, torch.tensor([0.25, 9.0]), half, torch.tensor([0.0, 0.1]), GoingRate(0.1, 10.0))
     two, one = math.exp(-0.2), math.exp(-0.1)
-    last = 0.4 + 0.1 - (1 - one) - one * 1.0 - 0.25
-    assert got.tolist() == pytest.approx([0.2 - (1 - two) + two * 0.25 - 0.5 + two * 0.5 * last, last], rel=1e-5)
+    last = (0.4 - 0.1) * 10 * (1 - one) + 0.1 - one * 1.0 - 0.25
+    # The first brings the going rate and no more.
+    assert got.tolist() == pytest.approx([0.0 + two * 0.25 - 0.5 + two * 0.5 * last, last], rel=1e-5)
+
+
+@given(st.floats(-2, 2), st.floats(1, 1000), st.lists(st.integers(1, 400), min_size=1, max_size=6))
+def test_what_is_paid_evenly_is_worth_the_same_however_it_is_cut(rate, horizon, pieces):
+    """One decision for all steps, or one for each piece with the values of what is left."""
+    left = torch.tensor([sum(pieces[i:]) for i in range(len(pieces) + 1)], dtype=torch.float32)
+    worth = rate * discounted_steps(left, horizon)
+    duration = torch.tensor(pieces, dtype=torch.float32)
+    cut = decisions((rate * duration).tolist(), duration.tolist(), [-1] * len(pieces), [False] * len(pieces))
+    nothing = torch.zeros(len(pieces))
+    got = relative_advantages(cut, worth[:-1], worth[1:], nothing, nothing, GoingRate(0.0, horizon))
+    torch.testing.assert_close(got, nothing, atol=1e-3 * max(1.0, horizon), rtol=0)
+    assert worth[0].item() == pytest.approx(rate * horizon * (1 - math.exp(-sum(pieces) / horizon)), rel=1e-3, abs=1e-4)
+    assert discounted_steps(torch.tensor([1e-6]), 1e3).item() == pytest.approx(1e-6)
 
 
 @settings(deadline=None)
