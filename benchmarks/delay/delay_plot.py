@@ -39,7 +39,7 @@ def draw(results: list[dict[str, Any]], out: Path) -> None:
             (rung.delay, r)
             for rung in RUNGS
             for r in results
-            if rung.env == env and rung.kind != "in pixels" and (r["task"], r["variant"]) == (rung.task, "default")
+            if rung.env == env and (r["task"], r["variant"]) == (rung.task, "default")
         ]
         if found:
             delays, rows = zip(*found, strict=True)

@@ -95,7 +95,6 @@ ALL = (*BLIND, "oracle", "lstm")
 RUNGS = [
     Rung("GridTMazePassive", 100, "length", 3_000_000, controls=ALL),
     Rung("GridTMazePassive", 1_000, "length", 10_000_000, seeds=5),
-    Rung("GridTMazePassive", 1_000, "length", 10_000_000, controls=BLIND, kind="in pixels"),
     Rung(  # nothing is to be looked for
         "GridTMazePassive", 10_000, "length", 60_000_000, controls=("no memory",), memory_options="--novelty-bonus 0"
     ),
@@ -109,7 +108,6 @@ RUNGS = [
     three_phases("KeyToDoor", 1_000, 5_000_000, CURIOUS, kind="ni2023"),
     three_phases("VisualMatchActive", 90, 4_000_000),
     Rung("MiniGrid-MemoryS13", None, "", 10_000_000, controls=BLIND),
-    Rung("MiniGrid-MemoryS13", None, "", 10_000_000, controls=BLIND, kind="in pixels"),
 ]
 ZERO_SHOT = {"GridTMazePassive 1,000": (100_000, 1_000_000)}  # lengths that the policies trained there are played on
 ZERO_SHOT_SEEDS, ZERO_SHOT_EPISODES, ZERO_SHOT_SEED = 3, 20, 2**31 + 1
