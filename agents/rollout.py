@@ -54,11 +54,9 @@ def start_collecting(
     """Resets environment i with seeds[i]. `hold_growth`: see `agents/holding.py`. `spread`: the steps and the seed of
     `spread_out`."""
     observation, _ = envs.reset(seed=seeds)
-    if spread[0] > 0:
-        observation = spread_out(envs, *spread)
     B = envs.num_envs
     growth = 1.0 if agent.decides_at_every_step else hold_growth
-    return Collector(
+    c = Collector(
         observation=observation.copy(),
         prev_action=np.full(B, -1),
         prev_reward=np.zeros(B, dtype=np.float32),
@@ -69,22 +67,31 @@ def start_collecting(
         held=None,
         agent_state=agent.initial_state(B),
         generator=generator,
-        steps_done=spread[0] * B,
     )
+    spread_out(envs, c, *spread)
+    return c
 
 
-def spread_out(envs: Any, steps: int, seed: int) -> np.ndarray:
+def spread_out(envs: Any, c: Collector, steps: int, seed: int) -> None:
     """Plays `steps` random actions in each environment and resets each at a random one of them, so that they do not go
-    through their episodes in step; returns the observations [B, ...]."""
+    through their episodes in step. The first decision is then made in the middle of an episode, with an empty memory.
+    """
     rng = np.random.default_rng(seed)
-    reset_at = rng.integers(steps, size=envs.num_envs)
+    reset_at = rng.integers(max(steps, 1), size=envs.num_envs)
     for step in range(steps):
-        actions = rng.integers(envs.single_action_space.n, size=envs.num_envs)
-        observation = envs.step(actions)[0]
+        c.action[:] = rng.integers(envs.single_action_space.n, size=envs.num_envs)
+        observation, reward, terminated, truncated, _ = envs.step(c.action)
+        c.returns += reward
+        c.lengths += 1
         due = reset_at == step
         if due.any():
             observation, _ = envs.reset(options={"reset_mask": due})
-    return observation
+        over = terminated | truncated | due
+        c.returns[over] = 0.0
+        c.lengths[over] = 0
+        see(c, observation, reward.astype(np.float32), over)
+    c.steps_done += steps * envs.num_envs
+    c.holding = Holding.begin(envs.num_envs, c.holding.growth)
 
 
 def collect(

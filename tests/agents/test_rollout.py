@@ -15,7 +15,7 @@ from agents.chunk import Decision, Inputs
 from agents.encoders import GRID_CATEGORIES, ObservationSpec
 from agents.holding import Holding
 from agents.memory_agent import MemoryAgent, build_codec
-from agents.rollout import collect, spread_out, start_collecting
+from agents.rollout import collect, start_collecting
 from envs.adapt import make_vector
 from memory.options import MemoryOptions
 
@@ -248,15 +248,16 @@ def first_ends(spread):
     envs = make_vector("Reinstate/KeyToDoor-v0", 64, {"delay": 10})
     c = start_collecting(envs, Reporter(), list(range(64)), None, 1.0, spread)
     observation, ends = c.observation.copy(), np.zeros(64, dtype=int)
-    assert c.steps_done == 64 * spread[0] and c.lengths.sum() == 0
+    assert c.steps_done == 64 * spread[0]
     for step in range(1, 41):
         _, _, terminated, truncated, _ = envs.step(np.zeros(64, dtype=int))
         ends[(ends == 0) & (terminated | truncated)] = step
+    assert (c.lengths + ends == 40).all()  # the collector knows how far each has come
     return ends, observation
 
 
 def test_environments_are_spread_over_their_episodes():
-    """Without a spread all end together; with one they end at each of 40 moments about as often."""
+    """Without a spread all end together; with one they end at most of the 40 moments, whatever the seed."""
     assert set(first_ends((0, 7))[0]) == {40}
     ends, observation = first_ends((40, 7))
     assert ends.min() >= 1 and ends.max() <= 40 and len(set(ends)) > 25
@@ -265,30 +266,41 @@ def test_environments_are_spread_over_their_episodes():
     assert (ends == again).all() and (observation == same).all() and (ends != other).any()
 
 
-def test_spreading_out_returns_what_the_environments_show_and_resets_each_once():
-    class Recorder:
-        num_envs, single_action_space = 4, make_vector("CartPole-v1", 1, {}).single_action_space
+class Resettable(CountingEnvs):
+    """Its episodes can be begun anew one by one; it remembers the actions and how often each was reset."""
 
-        def __init__(self):
-            self.resets, self.steps, self.shown = np.zeros(4, dtype=int), np.zeros(4, dtype=int), None
+    def reset(self, seed=None, options=None):
+        if options is None:
+            self.resets, self.actions = np.zeros(self.num_envs, dtype=int), []
+            return super().reset(seed)
+        self.resets += options["reset_mask"]
+        self.episode[options["reset_mask"]] += 1
+        self.step_of[options["reset_mask"]] = 0
+        return self._observe(), {}
 
-        def step(self, actions):
-            assert actions.shape == (4,) and set(actions) <= {0, 1}
-            self.steps += 1
-            return self.steps.copy(), None, None, None, {}
+    def step(self, action):
+        self.actions.append(action.copy())
+        return super().step(action)
 
-        def reset(self, options):
-            self.resets += options["reset_mask"]
-            self.steps[options["reset_mask"]] = 0
-            return self.steps.copy(), {}
 
-    envs = Recorder()
-    shown = spread_out(envs, 10, 1)
+def test_after_the_spread_the_collector_stands_where_the_environments_stand():
+    """Rewards are 1, 2, 3, ..., so t steps have brought t (t + 1) / 2."""
+    envs = Resettable([5, 9, 40, 40], [True, False, False, True])
+    c = start_collecting(envs, Reporter(), [0, 1, 2, 3], None, 2.0, (12, 3))
     assert envs.resets.tolist() == [1, 1, 1, 1]
-    assert (shown == envs.steps).all() and shown.max() < 10
+    assert (c.observation == envs._observe()).all() and c.lengths.tolist() == envs.step_of.tolist()
+    assert c.returns.tolist() == [t * (t + 1) / 2 for t in envs.step_of]
+    begun = envs.step_of == 0
+    assert c.prev_reward.tolist() == envs.step_of.tolist()
+    assert c.prev_action.tolist() == np.where(begun, -1, envs.actions[-1]).tolist()
+    assert c.steps_done == 48 and len(c.holding.deciding()) == 4
+    assert len({tuple(a) for a in envs.actions}) > 1 and {int(x) for a in envs.actions for x in a} == {0, 1}
+    chunk = collect(envs, Reporter(), c, 40, 1000)
+    first_of = {e.env: e for e in reversed(chunk.episodes)}
+    assert [first_of[b].length for b in range(4)] == [5, 9, 40, 40]
 
 
-def test_any_environment_can_be_spread_out():
+def test_gymnasiums_own_vectors_can_be_spread_out():
     envs = make_vector("CartPole-v1", 3, {})
-    envs.reset(seed=[1, 2, 3])
-    assert spread_out(envs, 5, 1).shape == (3, 4)
+    c = start_collecting(envs, Reporter(), [1, 2, 3], None, 1.0, (5, 1))
+    assert np.array_equal(c.observation, np.array([env.unwrapped.state for env in envs.envs], dtype=np.float32))
