@@ -84,7 +84,7 @@ def three_phases(
     that tell nothing new make room. The last phase must not drown in the apples: a horizon of about 18 steps, and its
     reward paid where it is explained (synthetic returns). Episodes are all as long, so they are spread."""
     memory = "--slots 128 --eviction similar --replayed-episodes 16"
-    memory = f"{memory} --credit synthetic --novelty-bonus 0 --imitation-coef 0"
+    memory = f"{memory} --credit synthetic --novelty-bonus 0"
     own = f"--horizon {18 / (delay + 30):.3f} --spread-steps {delay + 30} --chunk-decisions 16 {options}".strip()
     return Rung(env, delay, "delay", budget, controls=controls, options=own, memory_options=memory, kind=kind)
 
