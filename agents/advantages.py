@@ -26,8 +26,8 @@ def gae(
 
         delta_i = R_i + gamma_i v'_i - v_i        A_i = delta_i + gamma_i lambda_i A_follow(i)
 
-    R_i is the sum of the rewards until the next decision and v'_i that decision's value, V(final observation) where
-    the episode was truncated (a cut is not an end).
+    R_i is what the decision earned until the next one and v'_i that one's value, V(final observation) where the
+    episode was truncated (a cut is not an end).
 
     Args:
         reward, value, next_value: [n] float.
@@ -76,10 +76,12 @@ def relative_advantages(
 
     What a decision brought counts beyond what its tau steps bring at the going rate, both as paid evenly over them:
     (R / tau - rho) times the discounted steps, for a small tau R - rho tau. When within them the rewards came is not
-    kept; as one sum at their start, a hundred apples between two slots would be worth a hundred where the horizon
-    lets 18 count. Values are then relative to rho H. So is an episode's end, after which nothing is paid: it is
-    worth -rho H. With both, the best policies are those of the rewards themselves; what it buys is that values need
-    not first fall (or rise) to rho H, and that what is the same everywhere cancels.
+    kept. As one sum at their start, a hundred apples between two slots would be worth a hundred where the horizon lets
+    18 count; paid evenly, a reward at the end of a long gap counts for more than its discount.
+
+    Values are then relative to rho H. So is an episode's end, after which nothing is paid: it is worth -rho H. With
+    both, rho changes no advantage, nor which policy is best; what it buys is that values need not first fall (or rise)
+    to rho H, and that what is the same everywhere cancels.
 
     Args:
         value, next_value: [n], relative to the going rate.

@@ -59,9 +59,9 @@ class RunOptions:
     num_envs: int = 256
     """B: environments stepped together."""
     spread_steps: int = 0
-    """Random actions of each environment before training; at one of them, each at its own, its episode begins anew.
-    For tasks whose episodes all last equally long, this length: the environments would go through them in step, and a
-    chunk would hold one part of the task only."""
+    """Random actions of each environment before training, counted in --total-timesteps; at one of them, each at its
+    own, its episode begins anew. For tasks whose episodes all last equally long, about that length: the environments
+    would go through them in step, and a chunk would hold one part of the task only."""
     stop_at_success: float | None = None
     """Stop as soon as a greedy evaluation reaches this success rate."""
     eval_every: int = 1_000_000
@@ -165,7 +165,8 @@ class RunOptions:
         if self.spread_steps * self.num_envs >= self.total_timesteps:
             raise UserError(
                 f"--spread-steps {self.spread_steps} takes {self.spread_steps * self.num_envs} steps in all, and "
-                f"--total-timesteps {self.total_timesteps} leaves none to learn from: raise one, or lower the other"
+                f"--total-timesteps {self.total_timesteps} leaves none to learn from: lower --spread-steps or raise "
+                "--total-timesteps"
             )
         if lo.chunk_decisions < 2:
             raise UserError(f"--chunk-decisions is {lo.chunk_decisions}; it must be at least 2: one may still be held")

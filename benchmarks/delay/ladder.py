@@ -36,12 +36,12 @@ class Rung:
 
     env: str
     delay: int | None  # None where the environment's name says it
-    keyword: str
+    keyword: str  # what the environment calls its delay
     budget: int  # environment steps
     seeds: int = 3
     controls: tuple[str, ...] = ()  # of CONTROLS
     options: str = ""  # that this task needs beside the defaults
-    memory_options: str = ""  # the same, where there is a memory
+    memory_options: str = ""  # the same, of the memory: what the controls without one are not told
     kind: str = ""  # one of KINDS
 
     @property
@@ -82,7 +82,8 @@ def three_phases(
 ) -> Rung:
     """Every step of these tasks is a decision and nearly every one a slot: slots for 90 steps, and beyond that those
     that tell nothing new make room. The last phase must not drown in the apples: a horizon of about 18 steps, and its
-    reward paid where it is explained (synthetic returns). Episodes are all as long, so they are spread."""
+    reward paid where it is explained (synthetic returns). Episodes are all as long, about delay + 30 steps, so they
+    are spread."""
     memory = "--slots 128 --eviction similar --replayed-episodes 16"
     memory = f"{memory} --credit synthetic --novelty-bonus 0"
     own = f"--horizon {18 / (delay + 30):.3f} --spread-steps {delay + 30} --chunk-decisions 16 {options}".strip()
@@ -90,8 +91,8 @@ def three_phases(
 
 
 CURIOUS = "--ent-coef 0.1"  # or the key is given up before it is known what for: the first room is 3 % of an episode
-BLIND = ("recalculation none", "no memory")
-ALL = (*BLIND, "oracle", "lstm")
+WITHOUT = ("recalculation none", "no memory")
+ALL = (*WITHOUT, "oracle", "lstm")
 RUNGS = [
     Rung("GridTMazePassive", 100, "length", 3_000_000, controls=ALL),
     Rung("GridTMazePassive", 1_000, "length", 10_000_000, seeds=5),
@@ -100,14 +101,14 @@ RUNGS = [
     ),
     Rung("GridTMazeActive", 100, "length", 5_000_000, controls=ALL),
     Rung("GridTMazeActive", 1_000, "length", 30_000_000),
-    Rung("TMazePassive", 1_500, "length", 60_000_000, controls=BLIND),
-    Rung("TMazeActive", 500, "length", 60_000_000, controls=BLIND),
+    Rung("TMazePassive", 1_500, "length", 60_000_000, controls=WITHOUT),
+    Rung("TMazeActive", 500, "length", 60_000_000, controls=WITHOUT),
     Rung("TMazeActive", 1_000, "length", 60_000_000),
     three_phases("KeyToDoor", 90, 3_000_000, controls=("credit episodic", "no memory")),
     three_phases("KeyToDoor", 500, 3_000_000, CURIOUS, kind="ni2023"),
     three_phases("KeyToDoor", 1_000, 5_000_000, CURIOUS, kind="ni2023"),
     three_phases("VisualMatchActive", 90, 4_000_000),
-    Rung("MiniGrid-MemoryS13", None, "", 10_000_000, controls=BLIND),
+    Rung("MiniGrid-MemoryS13", None, "", 10_000_000, controls=WITHOUT),
 ]
 ZERO_SHOT = {"GridTMazePassive 1,000": (100_000, 1_000_000)}  # lengths that the policies trained there are played on
 ZERO_SHOT_SEEDS, ZERO_SHOT_EPISODES, ZERO_SHOT_SEED = 3, 20, 2**31 + 1

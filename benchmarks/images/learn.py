@@ -9,9 +9,10 @@ of the last checkpoint on 1,000 fresh episodes, the second, by steps of training
   would bring (the mean since the column before);
 - drift: the mean distance between the embedding that a slot holds and the one that its reinstatement has today (a
   normalised embedding's length is the root of its width);
-- old cues: the policy is played, sampled, until 200 episodes have ended, in corridors twice as long; of the slots
-  that were then more than 1,000 steps old and show a cue, the share from whose code it can be read off, and how many
-  there were. Cells are told apart as in benchmarks/images/codec.py.
+- old cues: after training the policy is played, sampled, until 200 episodes have ended, in corridors twice as long; of
+  the slots that are then still there, are more than 1,000 steps old and show a cue, the share from whose code it can be
+  read off, and how many there were. The codec has rested meanwhile: age.py tells what it still reads of codes that are
+  older than itself. Cells are told apart as in benchmarks/images/codec.py.
 
 Resumable (benchmarks/runs.py). Rows in learn.jsonl.
 """
@@ -31,7 +32,7 @@ from codec import GREEN_THINGS, cue_cells
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "delay"))
-from ladder import BLIND, Rung
+from ladder import WITHOUT, Rung
 from ladder import runs as runs_of
 from runs import COST, Run, make_missing, markdown, metrics, read_rows, side_by_side, tracked, write_page
 
@@ -46,8 +47,8 @@ from memory.patches import distinct_rows
 HERE = Path(__file__).parent
 RESULTS = HERE / "learn.jsonl"
 RUNGS = [
-    Rung("GridTMazePassive", 1_000, "length", 10_000_000, controls=BLIND, kind="in pixels"),
-    Rung("MiniGrid-MemoryS13", None, "", 10_000_000, controls=BLIND, kind="in pixels"),
+    Rung("GridTMazePassive", 1_000, "length", 10_000_000, controls=WITHOUT, kind="in pixels"),
+    Rung("MiniGrid-MemoryS13", None, "", 10_000_000, controls=WITHOUT, kind="in pixels"),
 ]
 FIGURES = ("recalculation/cosine", "recalculation/drift")
 EDGES = (0, 100_000, 300_000, 1_000_000, 3_000_000, sys.maxsize)  # of the columns, in steps
@@ -66,7 +67,7 @@ class Learn:
 
 def watched(run: Run) -> Run:
     """The same run with its gradients compared, where it has a memory that they cross."""
-    return run if run.variant in BLIND else dataclasses.replace(run, flags=f"{run.flags} --check-cosine")
+    return dataclasses.replace(run, flags=f"{run.flags} --check-cosine") if run.variant == "default" else run
 
 
 def look_at(folder: Path) -> dict[str, Any]:
@@ -111,7 +112,7 @@ def table(results: list[dict[str, Any]]) -> str:
     """Markdown: success, a line for each task and variant; then a line for each run whose gradients were watched."""
     lines, watched_lines = [], []
     edges = list(zip(EDGES, EDGES[1:], strict=False))
-    for task, variant in [(rung.task, variant) for rung in RUNGS for variant in ("default", *BLIND)]:
+    for task, variant in [(rung.task, variant) for rung in RUNGS for variant in ("default", *WITHOUT)]:
         found = [r for r in results if (r["task"], r["variant"]) == (task, variant)]
         found.sort(key=lambda r: r["seed"])
         if found:

@@ -10,6 +10,7 @@ import delay_plot
 import env_speed
 import first_scenes
 import ladder
+import learn
 import plot
 import probe
 import pytest
@@ -69,9 +70,9 @@ def test_the_main_job_is_the_tables_direct_row():
 
 
 def test_every_run_of_the_grids_is_a_command_that_trains():
-    every = [r for task in grid.TASKS for r in grid.runs(task)] + [
-        r for rung in ladder.RUNGS for r in ladder.runs(rung)
-    ]
+    every = [r for task in grid.TASKS for r in grid.runs(task)]
+    every += [r for rung in ladder.RUNGS for r in ladder.runs(rung)]
+    every += [learn.watched(r) for rung in learn.RUNGS for r in ladder.runs(rung)]
     assert len(every) > 70
     for run in every:
         words = shlex.split(run.command)[2:]
@@ -81,20 +82,23 @@ def test_every_run_of_the_grids_is_a_command_that_trains():
 def test_the_runs_of_a_rung():
     """Its own, then the controls that it names; what it is called is what its environment is told."""
     named = {
-        "controls": ("no memory", "oracle"),
+        "controls": ("no memory", "oracle", "credit episodic"),
         "kind": "ni2023",
-        "options": "--seed 2",
-        "memory_options": "--slots 3",
+        "options": "--num-envs 2",
+        "memory_options": "--credit synthetic",
     }
     rung = ladder.Rung("KeyToDoor", 500, "delay", 64, 1, **named)
     own, *controls = ladder.runs(rung)
     assert own.task == "KeyToDoor ni2023 500"
     start = f"--env Reinstate/KeyToDoor-v0 --env-kwargs delay=500 preset=ni2023 --total-timesteps 64 {ladder.STOP}"
-    assert own.flags == f"{start} --seed 2 --slots 3"
-    assert [c.variant for c in controls] == ["no memory"] * 3 + ["oracle"] * 3
-    assert [c.seed for c in controls] == [1, 2, 3] * 2
-    assert controls[0].flags == f"{start} --seed 2 --agent none"
+    assert own.flags == f"{start} --num-envs 2 --credit synthetic"
+    assert [c.variant for c in controls] == ["no memory"] * 3 + ["oracle"] * 3 + ["credit episodic"] * 3
+    assert [c.seed for c in controls] == [1, 2, 3] * 3
+    assert controls[0].flags == f"{start} --num-envs 2 --agent none"
     assert controls[3].flags == f"{own.flags} --recalculation oracle"
+    assert controls[6].flags == f"{own.flags} --credit episodic"
+    last = tyro.cli(RunOptions, args=shlex.split(controls[6].flags), config=(tyro.conf.OmitArgPrefixes,))
+    assert last.learning.credit == "episodic"  # what is said last holds
 
 
 def test_a_rung_of_anothers_environment():

@@ -6,7 +6,7 @@ import learn
 import pytest
 import runs
 import torch
-from ladder import BLIND, Rung
+from ladder import WITHOUT, Rung
 
 from envs.adapt import make_vector
 from experiment.build import build_agent
@@ -21,7 +21,6 @@ FOUND = "--stop-at-success 0.98 --eval-every 0"
 def test_the_script_trains_and_looks(tmp_path, monkeypatch):
     for name, value in (("HERE", tmp_path), ("RESULTS", tmp_path / "learn.jsonl"), ("RUNGS", [SHORT])):
         monkeypatch.setattr(learn, name, value)
-    monkeypatch.setattr(runs, "write_page", lambda *arguments: None)
     monkeypatch.setattr(learn, "write_page", lambda *arguments: None)
     monkeypatch.setattr(runs, "EPISODES", 4)
     monkeypatch.setattr(learn, "PLAYED", 4)
@@ -51,7 +50,7 @@ def test_columns_are_means_between_their_edges(monkeypatch):
 def test_only_memories_that_gradients_cross_are_watched():
     every = [learn.watched(run) for rung in learn.RUNGS for run in learn.runs_of(rung)]
     assert {run.variant for run in every if "--check-cosine" in run.flags} == {"default"}
-    assert {run.variant for run in every} == {"default", *BLIND}
+    assert {run.variant for run in every} == {"default", *WITHOUT}
 
 
 @pytest.mark.parametrize("broken", [False, True])

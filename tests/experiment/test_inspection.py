@@ -69,8 +69,8 @@ def test_png_keeps_every_pixel():
 
 
 def first_with_slots(agent, options, count):
-    """The first sampled episode with at least `count` slots that can be read: what so little training has taught differs
-    from one kind of processor to the next."""
+    """The first sampled episode with at least `count` slots, of which one can be read: what so little training has
+    taught differs from one kind of processor to the next."""
     for seed in range(100):
         episode = play_episode(agent, options, seed, greedy=False)
         slots = slots_of(agent, episode)
