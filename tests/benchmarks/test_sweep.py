@@ -1,0 +1,60 @@
+"""bsuite's sweeps: a small run of the script, and what it counts."""
+
+import re
+
+import pytest
+import runs
+import sweep
+
+from envs.adapt import make_vector
+
+HEAD = "step,r,l,success,cue,t\n"
+
+
+def test_the_sweep_trains_counts_and_resumes(tmp_path, monkeypatch, capsys):
+    for name, value in (("HERE", tmp_path), ("RESULTS", tmp_path / "sweep.jsonl"), ("EPISODES", 12), ("ENVS", 4)):
+        monkeypatch.setattr(sweep, name, value)
+    monkeypatch.setattr(sweep, "write_page", lambda *arguments: None)
+    monkeypatch.setattr(runs, "EPISODES", 4)
+    sweep.main(sweep.Sweep(jobs=1, longest=1))
+    rows = runs.read_rows(tmp_path / "sweep.jsonl")
+    assert [(r["task"], r["variant"]) for r in rows] == [
+        ("MemoryChain 1", "default"),
+        ("MemoryChain 1", "no memory"),
+        ("UmbrellaChain 1", "default"),
+    ]
+    assert all(r["counted"] == 12 and 0 <= r["right"] <= 1 for r in rows)
+    assert "| MemoryChain | no memory | 1 |" in capsys.readouterr().out
+    monkeypatch.setattr(runs, "make", lambda *arguments: pytest.fail("made a run whose row stands"))
+    sweep.main(sweep.Sweep(jobs=1, longest=1))
+
+
+def test_only_the_first_episodes_count(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep, "EPISODES", 4)
+    successes = ("True", "False", "True", "True", "False")
+    (tmp_path / "monitor.csv").write_text(HEAD + "".join(f"1,0,1,{word},,0\n" for word in successes))
+    assert sweep.look_at(tmp_path) == {"counted": 4, "right": 0.75}
+
+
+def test_a_run_lasts_for_the_episodes_that_count():
+    found = sweep.runs(sweep.Sweep())
+    assert len({run.task for run in found}) == 46
+    for run in (found[3], found[-1]):
+        chain, length = run.task.split()
+        (budget,) = re.findall(r"--total-timesteps (\d+)", run.flags)
+        envs = make_vector(f"Reinstate/{chain}-v0", 1, {"length": int(length)})
+        envs.reset(seed=[1])
+        ended = 0
+        for _ in range(3 * sweep.steps_of(chain, int(length))):
+            _, _, terminated, _, _ = envs.step([0])
+            ended += terminated[0]
+        assert ended == 3
+        assert int(budget) >= sweep.EPISODES * sweep.steps_of(chain, int(length))
+
+
+def test_solved_is_bsuites_rule():
+    def row(task, right):
+        return {"task": task, "variant": "default", "right": right, "greedy": 1.0, "minutes": 1.0}
+
+    text = sweep.table([row("MemoryChain 1", 0.7), row("MemoryChain 2", 0.6), row("UmbrellaChain 1", 0.7)])
+    assert [line.split(" | ")[4] for line in text.splitlines()[2:]] == ["yes", "no", "no"]
