@@ -9,6 +9,7 @@ Letters: M episodes, N slots, n events, D embedding width.
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from memory.autoencoders import orthogonal
@@ -83,12 +84,13 @@ class SyntheticReturns(nn.Module):
 
 
 def explanation_loss(expected: Tensor, earned: Tensor, returns: Tensor) -> Tensor:
-    """(expected - earned)^2 / 2 + SPREAD returns^2 for each event [n], all in the critic's units.
+    """huber(expected - earned) + SPREAD returns^2 for each event [n], all in the critic's units.
 
+    Huber's loss (e^2 / 2 up to 1, then |e| - 1 / 2): a door that is worth many apples must not rule the gradient.
     Without the second term a small gate and large returns of all slots explain as much as an open gate and one return,
     and what is paid to everybody for everything grows without end (docs/lab-notes.md).
     """
-    return 0.5 * (expected - earned).square() + SPREAD * returns.square()
+    return F.huber_loss(expected, earned, reduction="none") + SPREAD * returns.square()
 
 
 def older_slots(memory: MemoryState, events: Events) -> Tensor:

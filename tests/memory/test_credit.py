@@ -93,6 +93,7 @@ def test_nothing_is_paid_before_something_is_known():
 def test_an_explanation_by_one_slot_is_cheaper_than_by_all():
     zero, one = torch.zeros(4), torch.tensor([0.0, 0.0, 0.0, 1.0])
     assert explanation_loss(one, zero, zero).tolist() == [0.0, 0.0, 0.0, 0.5]
+    assert explanation_loss(4 * one, zero, zero).tolist() == [0.0, 0.0, 0.0, 3.5]  # and no 8
     assert explanation_loss(zero, zero, one).tolist() == [0.0, 0.0, 0.0, pytest.approx(SPREAD)]
     # A gate of 0.1 with returns of 10 / 3 for three slots expects the same as an open one with a return of 1.
     assert explanation_loss(one, one, 10 / 3 * (1 - one)).sum() > explanation_loss(one, one, one.roll(1)).sum()
