@@ -108,6 +108,15 @@ RUNGS = [
     three_phases("KeyToDoor", 500, 3_000_000, CURIOUS, kind="ni2023"),
     three_phases("KeyToDoor", 1_000, 5_000_000, CURIOUS, kind="ni2023"),
     three_phases("VisualMatchActive", 90, 4_000_000),
+    Rung(  # ten corridors, in which views return: the last 32 steps hold the newest cue alone
+        "GridTMazeEndless",
+        20,
+        "length",
+        4_000_000,
+        controls=("no memory",),
+        options="--horizon 0.2",
+        memory_options="--write-rule always --novelty-bonus 0",
+    ),
     Rung("MiniGrid-MemoryS13", None, "", 10_000_000, controls=WITHOUT),
 ]
 ZERO_SHOT = {"GridTMazePassive 1,000": (100_000, 1_000_000)}  # lengths that the policies trained there are played on
