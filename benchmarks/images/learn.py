@@ -1,18 +1,20 @@
 """Learning from pixels, and how true gradients and memories are meanwhile: `python benchmarks/images/learn.py`
 
-Tasks in 56 x 56 pixels, default options, 3 seeds each, until a greedy evaluation of 200 episodes succeeds 98 times of
-100, or until the budget is spent; the controls get the same budget. The runs with recalculation have `--check-cosine`:
-it keeps the observations beside the slots, for comparison only, and changes no parameter. The first table tells success
-of the last checkpoint on 1,000 fresh episodes, the second, by steps of training,
+Tasks in 56 x 56 pixels, 3 seeds each, until a greedy evaluation of 200 episodes succeeds 98 times of 100, or until the
+budget is spent; the controls get the same budget. Default options; the crowded room has those of the main job.
+
+The runs with recalculation have `--check-cosine`: it keeps the observations beside the slots, for comparison only, and
+changes no parameter. The first table tells success of the last checkpoint on 1,000 fresh episodes, the second, by steps
+of training,
 
 - cosine: of the gradient that recalculation brings to the embedding network, with the one that the true observations
   would bring (the mean since the column before);
 - drift: the mean distance between the embedding that a slot holds and the one that its reinstatement has today (a
   normalised embedding's length is the root of its width);
 - old cues: after training the policy is played, sampled, until 200 episodes have ended, in corridors twice as long; of
-  the slots that are then still there, are more than 1,000 steps old and show a cue, the share from whose code it can be
-  read off, and how many there were. The codec has rested meanwhile: age.py tells what it still reads of codes that are
-  older than itself. Cells are told apart as in benchmarks/images/codec.py.
+  the slots that are then still there, are older than the corridor that was learnt on is long and show a cue, the share
+  from whose code it can be read off, and how many there were. The codec has rested meanwhile: age.py tells what it
+  still reads of codes that are older than itself. Cells are told apart as in benchmarks/images/codec.py.
 
 Resumable (benchmarks/runs.py). Rows in learn.jsonl.
 """
@@ -32,8 +34,10 @@ from codec import GREEN_THINGS, cue_cells
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[1] / "delay"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "recalculation"))
 from ladder import WITHOUT, Rung
 from ladder import runs as runs_of
+from run import MEMORY_OPTIONS, OPTIONS
 from runs import COST, Run, make_missing, markdown, metrics, read_rows, side_by_side, tracked, write_page
 
 from agents.rollout import collect, start_collecting
@@ -49,10 +53,20 @@ RESULTS = HERE / "learn.jsonl"
 RUNGS = [
     Rung("GridTMazePassive", 1_000, "length", 10_000_000, controls=WITHOUT, kind="in pixels"),
     Rung("MiniGrid-MemoryS13", None, "", 10_000_000, controls=WITHOUT, kind="in pixels"),
+    Rung(  # the main job's room and options
+        "GridTMazeCrowdedPassive",
+        100,
+        "length",
+        3_000_000,
+        controls=WITHOUT,
+        options=OPTIONS,
+        memory_options=MEMORY_OPTIONS,
+        kind="in pixels",
+    ),
 ]
 FIGURES = ("recalculation/cosine", "recalculation/drift")
 EDGES = (0, 100_000, 300_000, 1_000_000, 3_000_000, sys.maxsize)  # of the columns, in steps
-OLD, PLAYED, EPISODES = 1_000, 128, 200  # steps; environments; episodes
+PLAYED, EPISODES = 128, 200  # environments, episodes
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ def look_at(folder: Path) -> dict[str, Any]:
         agent = untrained(options)
         checkpoint.load(folder, agent)
         longer = options.with_env_kwargs((f"length={2 * length[0]}",))
-        found["old_cues"] = old_cues(agent, longer, min(OLD, length[0]), EPISODES)
+        found["old_cues"] = old_cues(agent, longer, length[0], EPISODES)
     return found
 
 
