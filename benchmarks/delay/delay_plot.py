@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from ladder import RESULTS, RUNGS
+from ladder import RESULTS, RUNGS, ZERO_SHOT_EPISODES
 from matplotlib.figure import Figure
-from runs import read_rows
+from runs import EPISODES, read_rows
 
 COLOURS = {
     "GridTMazePassive": "tab:blue",
     "GridTMazeActive": "tab:orange",
+    "GridTMazeEndless": "tab:cyan",
     "TMazePassive": "tab:green",
     "TMazeActive": "tab:red",
     "KeyToDoor": "tab:purple",
     "VisualMatchActive": "tab:brown",
 }
+SURE = 1.96  # standard deviations: 95 %
 
 
 @dataclass(frozen=True)
@@ -29,25 +31,44 @@ class Plot:
     """The picture."""
 
 
+def interval(rate: float, count: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a rate among `count` episodes."""
+    z = SURE**2 / count
+    centre = (rate + z / 2) / (1 + z)
+    half = (rate * (1 - rate) * z + z**2 / 4) ** 0.5 / (1 + z)
+    return max(centre - half, 0.0), min(centre + half, 1.0)
+
+
 def draw(results: list[dict[str, Any]], out: Path) -> None:
-    """Above, greedy success of the last checkpoint, a dot for each seed (a cross where a policy was played on a length
-    that it was not trained on); below, the episodes that it took."""
+    """Above, greedy success of the last checkpoint, a dot for each seed with its interval, a cross where a policy was
+    played on a length that it was not trained on, a ring for agents without a memory; below, the episodes that learning
+    took."""
     figure = Figure(figsize=(7, 5.5), layout="constrained")
     success, episodes = figure.subplots(2, 1, sharex=True)
     for env, colour in COLOURS.items():
-        found = [
-            (rung.delay, r)
-            for rung in RUNGS
-            for r in results
-            if rung.env == env and (r["task"], r["variant"]) == (rung.task, "default")
-        ]
-        if found:
-            delays, rows = zip(*found, strict=True)
-            success.plot(delays, [r["greedy"] for r in rows], "o", color=colour, alpha=0.6, label=env)
+        look: dict[str, Any] = {"color": colour, "alpha": 0.6}
+        found = {
+            variant: [
+                (rung.delay, r)
+                for rung in RUNGS
+                for r in results
+                if rung.env == env and (r["task"], r["variant"]) == (rung.task, variant)
+            ]
+            for variant in ("default", "no memory")
+        }
+        for delay, r in found["no memory"]:
+            success.plot(delay, r["greedy"], "o", markerfacecolor="none", **look)
+        if found["default"]:
+            delays, rows = zip(*found["default"], strict=True)
+            success.plot(delays, [r["greedy"] for r in rows], "o", label=env, **look)
             played = [(int(d), z["greedy"]) for r in rows for d, z in r.get("zero_shot", {}).items()]
-            success.plot([d for d, _ in played], [s for _, s in played], "x", color=colour, alpha=0.6)
-            solved = [(d, r["episodes"]) for d, r in found if r["greedy"] >= 0.95]
-            episodes.plot([d for d, _ in solved], [e for _, e in solved], "o", color=colour, alpha=0.6)
+            success.plot([d for d, _ in played], [s for _, s in played], "x", **look)
+            points = [(d, r["greedy"], EPISODES) for d, r in found["default"]]
+            points += [(d, rate, ZERO_SHOT_EPISODES) for d, rate in played]
+            for delay, rate, count in points:
+                success.plot([delay, delay], interval(rate, count), "-", linewidth=1, **look)
+            solved = [(d, r["episodes"]) for d, r in found["default"] if r["greedy"] >= 0.95]
+            episodes.plot([d for d, _ in solved], [e for _, e in solved], "o", **look)
     success.axhline(0.5, color="black", linewidth=0.6, linestyle=":")
     success.set(xscale="log", ylabel="greedy success", ylim=(-0.02, 1.05))
     success.legend(fontsize=8, frameon=False)

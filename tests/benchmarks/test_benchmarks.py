@@ -134,9 +134,16 @@ def test_the_ladder_trains_and_plays_on_lengths_never_seen(tmp_path, monkeypatch
     (row,) = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert 0 <= row["zero_shot"]["9"]["greedy"] <= 1
     text = (tmp_path / "results.md").read_text()
-    delay_plot.draw([row | {"greedy": 1.0}], tmp_path / "docs" / "delay.png")
+    delay_plot.draw([row | {"greedy": 1.0}, row | {"variant": "no memory"}], tmp_path / "docs" / "delay.png")
     assert (tmp_path / "docs" / "delay.png").stat().st_size > 1000
     assert "| GridTMazePassive 4 | default |" in text and "| GridTMazePassive 4 | 1 | 9 |" in text
+
+
+def test_wilsons_interval_by_hand():
+    """8 of 10: (0.8 + 0.19208) / 1.38416 +- 1.96 sqrt(0.016 + 0.0096) / 1.38416 (z^2 / n = 0.38416)."""
+    assert delay_plot.interval(0.8, 10) == pytest.approx((0.49016, 0.94332), abs=1e-4)
+    assert delay_plot.interval(1.0, 10) == (pytest.approx(1 / 1.38416), 1.0)
+    assert delay_plot.interval(0.0, 10) == (0.0, pytest.approx(0.38416 / 1.38416))
 
 
 def test_the_plot_is_drawn_from_rows(tmp_path):
