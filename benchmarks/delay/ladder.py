@@ -85,12 +85,14 @@ def three_phases(
     reward paid where it is explained (synthetic returns). Episodes are all as long, about delay + 30 steps, so they
     are spread."""
     memory = "--slots 128 --eviction similar --replayed-episodes 16"
-    memory = f"{memory} --credit synthetic --novelty-bonus 0"
-    own = f"--horizon {18 / (delay + 30):.3f} --spread-steps {delay + 30} --chunk-decisions 16 {options}".strip()
+    memory = f"{memory} --credit synthetic --novelty-bonus 0 --imitation-coef 0"
+    own = f"--horizon {18 / (delay + 30):.3f} --spread-steps {delay + 30} {options}".strip()
     return Rung(env, delay, "delay", budget, controls=controls, options=own, memory_options=memory, kind=kind)
 
 
-CURIOUS = "--ent-coef 0.1"  # or the key is given up before it is known what for: the first room is 3 % of an episode
+# The first room is 3 % of an episode: with less entropy or less of it in a chunk, its key is given up before it is known
+# what for.
+CURIOUS = "--ent-coef 0.1 --chunk-decisions 16"
 WITHOUT = ("recalculation none", "no memory")
 ALL = (*WITHOUT, "oracle", "lstm")
 RUNGS = [
