@@ -90,8 +90,8 @@ def three_phases(
     return Rung(env, delay, "delay", budget, controls=controls, options=own, memory_options=memory, kind=kind)
 
 
-# The first room is 3 % of an episode: with less entropy or less of it in a chunk, its key is given up before it is known
-# what for.
+# The first room is 3 % of an episode: with less entropy, or less of it in a chunk, its key is given up before it is
+# known what for.
 CURIOUS = "--ent-coef 0.1 --chunk-decisions 16"
 WITHOUT = ("recalculation none", "no memory")
 ALL = (*WITHOUT, "oracle", "lstm")
