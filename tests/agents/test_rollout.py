@@ -300,6 +300,16 @@ def test_after_the_spread_the_collector_stands_where_the_environments_stand():
     assert [first_of[b].length for b in range(4)] == [5, 9, 40, 40]
 
 
+class StillAndResettable(StillEnv, Resettable):
+    pass
+
+
+def test_after_the_spread_holding_starts_anew():
+    """Nothing changes for 9 random steps: the first decision is not taken for one that comes late."""
+    c = start_collecting(StillAndResettable([200], [False]), Stubborn(), [0], None, 2.0, (9, 1))
+    assert c.holding.age.tolist() == [0] and c.holding.answered.tolist() == [0]
+
+
 def test_gymnasiums_own_vectors_can_be_spread_out():
     envs = make_vector("CartPole-v1", 3, {})
     c = start_collecting(envs, Reporter(), [1, 2, 3], None, 1.0, (5, 1))
