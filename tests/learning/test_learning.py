@@ -1,8 +1,10 @@
 """Learning takes minutes: `make slow`. More seeds and variants: benchmarks/recalculation/run.py."""
 
 import json
+import shlex
 
 import pytest
+from ladder import RUNGS
 from run import MEMORY_OPTIONS, OPTIONS
 
 from experiment.cli import main
@@ -44,3 +46,10 @@ def test_the_agent_goes_to_look_at_what_it_will_need(tmp_path):
     flags = "--env Reinstate/GridTMazeActive-v0 --env-kwargs length=100 --total-timesteps 5000000".split()
     assert greedy_success(tmp_path / "run", *flags, *SOLVE) >= 0.95
     assert greedy_success(tmp_path / "blind", *flags, "--agent", "none") <= 0.65
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(2400)
+def test_the_key_is_fetched_for_a_door_that_comes_after_the_apples(tmp_path):
+    (rung,) = (r for r in RUNGS if r.task == "KeyToDoor 90")
+    assert greedy_success(tmp_path / "run", *shlex.split(rung.flags("default"))) >= 0.95
