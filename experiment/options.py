@@ -59,9 +59,9 @@ class RunOptions:
     num_envs: int = 256
     """B: environments stepped together."""
     spread_steps: int = 0
-    """Random actions of each environment before training, counted in --total-timesteps; at one of them, each at its
-    own, its episode begins anew. For tasks whose episodes all last equally long, about that length: the environments
-    would go through them in step, and a chunk would hold one part of the task only."""
+    """Random actions of each environment before training, counted in --total-timesteps and the schedules; at one of
+    them, each at its own, its episode begins anew. For tasks whose episodes all last equally long, about that length:
+    the environments would go through them in step, and a chunk would hold one part of the task only."""
     stop_at_success: float | None = None
     """Stop as soon as a greedy evaluation reaches this success rate."""
     eval_every: int = 1_000_000

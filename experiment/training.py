@@ -45,14 +45,14 @@ def train(options: RunOptions, command: list[str]) -> int:
     run_folder.create(folder, options, command)
     announce(options, folder, agent)
 
+    flat = {k: v for k, v in options.to_json().items() if not isinstance(v, dict)}
+    metrics = Metrics(folder, flat | options.to_json()["memory"] | options.to_json()["learning"])
+    run = Run(options, folder, agent, metrics)  # its clock runs from here
     seeds = streams(options.seed)
     learner = build_learner(agent, options.learning, generator(seeds["learning"]))
     training_seeds = spawn_seeds(options.seed, options.num_envs, "training")
     actions, spread = generator(seeds["actions"]), (options.spread_steps, seeds["spread"])
     collector = start_collecting(envs, agent, training_seeds, actions, options.learning.hold_growth, spread)
-    flat = {k: v for k, v in options.to_json().items() if not isinstance(v, dict)}
-    metrics = Metrics(folder, flat | options.to_json()["memory"] | options.to_json()["learning"])
-    run = Run(options, folder, agent, metrics)
     code = 0
     try:
         while collector.steps_done < options.total_timesteps:

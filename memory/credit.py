@@ -86,7 +86,8 @@ class SyntheticReturns(nn.Module):
 def explanation_loss(expected: Tensor, earned: Tensor, returns: Tensor) -> Tensor:
     """huber(expected - earned) + SPREAD returns^2 for each event [n], all in the critic's units.
 
-    Huber's loss (e^2 / 2 up to 1, then |e| - 1 / 2): a door that is worth many apples must not rule the gradient.
+    Huber's loss (e^2 / 2 up to 1, then |e| - 1 / 2): a door that is worth many apples must not rule the gradient. The
+    price is that a large reward which nothing seen tells from its absence counts for less than its mean.
     Without the second term a small gate and large returns of all slots explain as much as an open gate and one return,
     and what is paid to everybody for everything grows without end (docs/lab-notes.md).
     """

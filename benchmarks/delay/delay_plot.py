@@ -39,7 +39,7 @@ def interval(rate: float, count: int) -> tuple[float, float]:
     return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
-def draw(results: list[dict[str, Any]], out: Path) -> None:
+def draw(results: list[dict[str, Any]], out: Path) -> Figure:
     """Above, greedy success of the last checkpoint, a dot for each seed with its interval, a cross where a policy was
     played on a length that it was not trained on, a ring for agents without a memory; below, the episodes that learning
     took."""
@@ -69,12 +69,13 @@ def draw(results: list[dict[str, Any]], out: Path) -> None:
                 success.plot([delay, delay], interval(rate, count), "-", linewidth=1, **look)
             solved = [(d, r["episodes"]) for d, r in found["default"] if r["greedy"] >= 0.95]
             episodes.plot([d for d, _ in solved], [e for _, e in solved], "o", **look)
-    success.axhline(0.5, color="black", linewidth=0.6, linestyle=":")
+    success.axhline(0.5, color="black", linewidth=0.6, linestyle=":", label="chance in a T-Maze")
     success.set(xscale="log", ylabel="greedy success", ylim=(-0.02, 1.05))
     success.legend(fontsize=8, frameon=False)
     episodes.set(xlabel="delay (steps)", ylabel="episodes to solve", yscale="log")
     out.parent.mkdir(exist_ok=True)
     figure.savefig(out, dpi=130)
+    return figure
 
 
 if __name__ == "__main__":

@@ -90,9 +90,9 @@ def three_phases(
     return Rung(env, delay, "delay", budget, controls=controls, options=own, memory_options=memory, kind=kind)
 
 
-# The first room is 3 % of an episode: with less entropy, or less of it in a chunk, its key is given up before it is
-# known what for.
-CURIOUS = "--ent-coef 0.1 --chunk-decisions 16"
+# The first room is a few steps in a hundred. With less entropy, or with fewer of its decisions in a chunk, keys are
+# given up before it is known what they are for.
+SMALL_FIRST_ROOM = "--ent-coef 0.1 --chunk-decisions 16"
 WITHOUT = ("recalculation none", "no memory")
 ALL = (*WITHOUT, "oracle", "lstm")
 RUNGS = [
@@ -107,8 +107,8 @@ RUNGS = [
     Rung("TMazeActive", 500, "length", 60_000_000, controls=WITHOUT),
     Rung("TMazeActive", 1_000, "length", 60_000_000),
     three_phases("KeyToDoor", 90, 3_000_000, controls=("credit episodic", "no memory")),
-    three_phases("KeyToDoor", 500, 3_000_000, CURIOUS, kind="ni2023"),
-    three_phases("KeyToDoor", 1_000, 5_000_000, CURIOUS, kind="ni2023"),
+    three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023"),
+    three_phases("KeyToDoor", 1_000, 5_000_000, SMALL_FIRST_ROOM, kind="ni2023"),
     three_phases("VisualMatchActive", 90, 4_000_000),
     Rung(  # ten corridors, in which views return: the last 32 steps hold the newest cue alone
         "GridTMazeEndless",

@@ -80,7 +80,7 @@ class Learn:
 
 
 def watched(run: Run) -> Run:
-    """The same run with its gradients compared, where it has a memory that they cross."""
+    """The default's run with its gradients compared; the controls as they are."""
     return dataclasses.replace(run, flags=f"{run.flags} --check-cosine") if run.variant == "default" else run
 
 

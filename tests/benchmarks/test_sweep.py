@@ -12,7 +12,7 @@ HEAD = "step,r,l,success,cue,t\n"
 
 
 def test_the_sweep_trains_counts_and_resumes(tmp_path, monkeypatch, capsys):
-    for name, value in (("HERE", tmp_path), ("RESULTS", tmp_path / "sweep.jsonl"), ("EPISODES", 12), ("ENVS", 4)):
+    for name, value in (("HERE", tmp_path), ("RESULTS", tmp_path / "sweep.jsonl"), ("EPISODES", 12), ("ENVS", 5)):
         monkeypatch.setattr(sweep, name, value)
     monkeypatch.setattr(sweep, "write_page", lambda *arguments: None)
     monkeypatch.setattr(runs, "EPISODES", 4)
@@ -23,7 +23,7 @@ def test_the_sweep_trains_counts_and_resumes(tmp_path, monkeypatch, capsys):
         ("MemoryChain 1", "no memory"),
         ("UmbrellaChain 1", "default"),
     ]
-    assert all(r["counted"] == 12 and 0 <= r["right"] <= 1 for r in rows)
+    assert all(0 <= r["right"] <= 1 for r in rows)
     assert "| MemoryChain | no memory | 1 |" in capsys.readouterr().out
     monkeypatch.setattr(runs, "make", lambda *arguments: pytest.fail("made a run whose row stands"))
     sweep.main(sweep.Sweep(jobs=1, longest=1))
@@ -33,7 +33,10 @@ def test_only_the_first_episodes_count(tmp_path, monkeypatch):
     monkeypatch.setattr(sweep, "EPISODES", 4)
     successes = ("True", "False", "True", "True", "False")
     (tmp_path / "monitor.csv").write_text(HEAD + "".join(f"1,0,1,{word},,0\n" for word in successes))
-    assert sweep.look_at(tmp_path) == {"counted": 4, "right": 0.75}
+    assert sweep.look_at(tmp_path) == {"right": 0.75}
+    monkeypatch.setattr(sweep, "EPISODES", 6)
+    with pytest.raises(AssertionError, match="5 episodes have ended, and 6 count"):
+        sweep.look_at(tmp_path)
 
 
 def test_a_run_lasts_for_the_episodes_that_count():
@@ -49,12 +52,16 @@ def test_a_run_lasts_for_the_episodes_that_count():
             _, _, terminated, _, _ = envs.step([0])
             ended += terminated[0]
         assert ended == 3
-        assert int(budget) >= sweep.EPISODES * sweep.steps_of(chain, int(length))
+        rounds = int(budget) // (sweep.ENVS * sweep.steps_of(chain, int(length)))
+        assert sweep.EPISODES <= rounds * sweep.ENVS < sweep.EPISODES + sweep.ENVS
 
 
 def test_solved_is_bsuites_rule():
     def row(task, right):
         return {"task": task, "variant": "default", "right": right, "greedy": 1.0, "minutes": 1.0}
 
-    text = sweep.table([row("MemoryChain 1", 0.7), row("MemoryChain 2", 0.6), row("UmbrellaChain 1", 0.7)])
-    assert [line.split(" | ")[4] for line in text.splitlines()[2:]] == ["yes", "no", "no"]
+    rows = [row("MemoryChain 1", 0.626), row("MemoryChain 2", 0.625)]
+    text = sweep.table([*rows, row("UmbrellaChain 1", 0.751), row("UmbrellaChain 2", 0.75)])
+    assert [line.split(" | ")[4] for line in text.splitlines()[2:]] == ["yes", "no"] * 2
+    lengths = "1 2 3 4 5 6 7 8 9 10 12 14 17 20 25 30 40 50 60 70 80 90 100"
+    assert sweep.LENGTHS == tuple(int(word) for word in lengths.split())

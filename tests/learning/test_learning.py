@@ -1,4 +1,4 @@
-"""Learning takes minutes: `make slow`. More seeds and variants: benchmarks/recalculation/run.py."""
+"""Learning takes minutes: `make slow`. More seeds and variants: recalculation/run.py, delay/ladder.py in benchmarks/."""
 
 import json
 import shlex
@@ -53,3 +53,4 @@ def test_the_agent_goes_to_look_at_what_it_will_need(tmp_path):
 def test_the_key_is_fetched_for_a_door_that_comes_after_the_apples(tmp_path):
     (rung,) = (r for r in RUNGS if r.task == "KeyToDoor 90")
     assert greedy_success(tmp_path / "run", *shlex.split(rung.flags("default"))) >= 0.95
+    assert greedy_success(tmp_path / "blind", *shlex.split(rung.flags("no memory"))) <= 0.1
