@@ -1,4 +1,4 @@
-"""Learning takes minutes: `make slow`. More seeds and controls: recalculation/run.py, delay/ladder.py in benchmarks/."""
+"""Learning takes minutes: `make slow`. More seeds, and controls: benchmarks/recalculation/, benchmarks/delay/."""
 
 import json
 import shlex
