@@ -93,6 +93,7 @@ def three_phases(
 # The first room is a few steps in a hundred. With less entropy, or with fewer of its decisions in a chunk, keys are
 # given up before it is known what they are for.
 SMALL_FIRST_ROOM = "--ent-coef 0.1 --chunk-decisions 16"
+SMALLER_FIRST_ROOM = "--ent-coef 0.1 --chunk-decisions 32"
 WITHOUT = ("recalculation none", "no memory")
 ALL = (*WITHOUT, "oracle", "lstm")
 RUNGS = [
@@ -108,7 +109,7 @@ RUNGS = [
     Rung("TMazeActive", 1_000, "length", 60_000_000),
     three_phases("KeyToDoor", 90, 3_000_000, controls=("credit episodic", "no memory")),
     three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023"),
-    three_phases("KeyToDoor", 1_000, 5_000_000, SMALL_FIRST_ROOM, kind="ni2023"),
+    three_phases("KeyToDoor", 1_000, 5_000_000, SMALLER_FIRST_ROOM, kind="ni2023"),
     three_phases("VisualMatchActive", 90, 4_000_000),
     Rung(  # ten corridors, in which views return: the last 32 steps hold the newest cue alone
         "GridTMazeEndless",
