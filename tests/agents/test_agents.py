@@ -376,8 +376,8 @@ def test_synthetic_returns_explain_what_was_earned_before_the_next_write():
     before = bias_gradient()
     drawn.total += 3.0
     assert bias_gradient() == before
-    drawn.memory.earned += 2.0
-    assert bias_gradient() == pytest.approx(before - 2.0 / float(agent.heads.value_std), rel=1e-3)
+    drawn.memory.earned += 1e6
+    assert before != bias_gradient() == pytest.approx(-1.0)  # Huber's loss: each event pulls by one, however far off
 
 
 def test_large_synthetic_returns_cost_something():
