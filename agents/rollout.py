@@ -68,7 +68,8 @@ def start_collecting(
         agent_state=agent.initial_state(B),
         generator=generator,
     )
-    spread_out(envs, c, *spread)
+    if spread[0] > 0:
+        spread_out(envs, c, *spread)
     return c
 
 
@@ -77,7 +78,7 @@ def spread_out(envs: Any, c: Collector, steps: int, seed: int) -> None:
     through their episodes in step. The first decision is then made in the middle of an episode, with an empty memory.
     """
     rng = np.random.default_rng(seed)
-    reset_at = rng.integers(max(steps, 1), size=envs.num_envs)
+    reset_at = rng.integers(steps, size=envs.num_envs)
     for step in range(steps):
         c.action[:] = rng.integers(envs.single_action_space.n, size=envs.num_envs)
         observation, reward, terminated, truncated, _ = envs.step(c.action)
