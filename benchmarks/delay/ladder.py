@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import tyro
@@ -124,6 +124,7 @@ RUNGS = [
 ]
 ZERO_SHOT = {"GridTMazePassive 1,000": (100_000, 1_000_000)}  # lengths that the policies trained there are played on
 ZERO_SHOT_SEEDS, ZERO_SHOT_EPISODES, ZERO_SHOT_SEED = 3, 20, 2**31 + 1
+Task = Literal[*(rung.task for rung in RUNGS)]
 COLUMNS = [("greedy", ".3f"), ("sampled", ".3f"), ("greedy_return", ".2f"), *COST]
 
 
@@ -133,8 +134,8 @@ class Ladder:
 
     jobs: int = 2
     """Runs made side by side, each on one core."""
-    tasks: tuple[str, ...] = ()
-    """Only these rungs, such as "GridTMazePassive 1,000"; all of them by default."""
+    tasks: tuple[Task, ...] = tuple(rung.task for rung in RUNGS)
+    """Which of the rungs."""
 
 
 def runs(rung: Rung) -> Iterator[Run]:
@@ -183,7 +184,7 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def main(ladder: Ladder) -> None:
-    wanted = [r for r in RUNGS if not ladder.tasks or r.task in ladder.tasks]
+    wanted = [r for r in RUNGS if r.task in ladder.tasks]
     make_missing([run for rung in wanted for run in runs(rung)], RESULTS, ladder.jobs, look_at)
     (HERE / "results.md").write_text(table(read_rows(RESULTS)))
     print(table(read_rows(RESULTS)))

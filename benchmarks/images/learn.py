@@ -26,7 +26,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import tyro
@@ -64,6 +64,7 @@ RUNGS = [
         kind="in pixels",
     ),
 ]
+Task = Literal[*(rung.task for rung in RUNGS)]
 FIGURES = ("recalculation/cosine", "recalculation/drift")
 EDGES = (0, 100_000, 300_000, 1_000_000, 3_000_000, sys.maxsize)  # of the columns, in steps
 PLAYED, EPISODES = 128, 200  # environments, episodes
@@ -75,7 +76,7 @@ class Learn:
 
     jobs: int = 2
     """Runs made side by side, each on one core."""
-    tasks: tuple[str, ...] = tuple(rung.task for rung in RUNGS)
+    tasks: tuple[Task, ...] = tuple(rung.task for rung in RUNGS)
     """Which of them."""
 
 
