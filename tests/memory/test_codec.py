@@ -39,6 +39,21 @@ def test_hashes_tell_rows_apart_and_equal_rows_together():
     assert hash_rows(frames[:0]).shape == (0,)
 
 
+def test_a_hash_mixes_words_of_eight_bytes_and_wraps():
+    row = torch.tensor([[250, 3, 0, 255, 7, 7, 9, 200, 1, 128]], dtype=torch.uint8)  # a word, and two bytes of the next
+    mix, total = 0x9E3779B97F4A7C15, 0
+
+    def signed(n):
+        return (n + 2**63) % 2**64 - 2**63
+
+    for w, raw in enumerate((bytes(row[0, :8].tolist()), bytes(row[0, 8:].tolist())), start=1):
+        key = signed((w * mix) | 1)
+        mixed = signed((int.from_bytes(raw, "little", signed=len(raw) == 8) ^ key) * mix)
+        mixed = signed((mixed ^ (mixed >> 29)) * key)
+        total += mixed ^ (mixed >> 32)
+    assert hash_rows(row).tolist() == [signed(total)]
+
+
 def test_the_ring_holds_each_frame_once_and_forgets_the_oldest():
     frames = torch.arange(6.0)[:, None]
     ring = FrameRing(4, frames[0])
