@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
+from numba import njit
 from torch import Tensor
 
 
@@ -117,10 +119,23 @@ def slot_to_write(state: MemoryState, index: Tensor, time: Tensor, eviction: str
 def distance_to_older(embedding: Tensor, step: Tensor) -> Tensor:
     """Squared distance [n, N] of each embedding [n, N, D] to the nearest one that was written before it, at steps
     [n, N]; infinite for the oldest."""
-    square = embedding.square().sum(dim=-1)
-    distance = square[:, :, None] + square[:, None] - 2 * torch.bmm(embedding, embedding.transpose(1, 2))  # [n, N, N]
-    older = step[:, None] < step[:, :, None]
-    return distance.clamp(min=0.0).masked_fill(~older, torch.inf).amin(dim=2)
+    return torch.from_numpy(_distance_to_older(embedding.numpy(), step.numpy()))
+
+
+@njit(cache=True, fastmath={"contract", "reassoc"})  # sums in any order; infinity stays infinity
+def _distance_to_older(embedding: np.ndarray, step: np.ndarray) -> np.ndarray:
+    episodes, slots, width = embedding.shape
+    nearest = np.full((episodes, slots), np.inf, np.float32)
+    for b in range(episodes):
+        for i in range(slots):
+            for j in range(slots):
+                if step[b, j] < step[b, i]:
+                    square = np.float32(0.0)
+                    for d in range(width):
+                        difference = embedding[b, i, d] - embedding[b, j, d]
+                        square += difference * difference
+                    nearest[b, i] = min(nearest[b, i], square)
+    return nearest
 
 
 def write(state: MemoryState, index: Tensor, slot: Tensor, **values: Tensor | int) -> None:
