@@ -51,7 +51,7 @@ from memory.patches import distinct_rows
 HERE = Path(__file__).parent
 RESULTS = HERE / "learn.jsonl"
 RUNGS = [
-    Rung("GridTMazePassive", 1_000, "length", 6_000_000, controls=WITHOUT, kind="in pixels"),
+    Rung("GridTMazePassive", 1_000, "length", 10_000_000, controls=WITHOUT, kind="in pixels"),
     Rung("MiniGrid-MemoryS13", None, "", 10_000_000, controls=WITHOUT, kind="in pixels"),
     Rung(  # the main job's room and options
         "GridTMazeCrowdedPassive",
