@@ -131,7 +131,7 @@ def test_the_ladder_trains_and_plays_on_lengths_never_seen(tmp_path, monkeypatch
     monkeypatch.setattr(delay_plot, "RUNGS", ladder.RUNGS)
     monkeypatch.setattr(ladder, "ZERO_SHOT", {"GridTMazePassive 4": (9,)})
     monkeypatch.setattr(runs, "EPISODES", 4)
-    ladder.main(ladder.Ladder(jobs=1))
+    ladder.main(ladder.Ladder(jobs=1, tasks=("GridTMazePassive 4",)))
     (row,) = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
     assert 0 <= row["zero_shot"]["9"]["greedy"] <= 1
     text = (tmp_path / "results.md").read_text()
@@ -195,3 +195,11 @@ def test_first_compile_is_short():
     for row in (env_speed.ROWS[1], env_speed.ROWS[5], env_speed.ROWS[6]):
         cold, warm = env_speed.cold_and_warm(row)
         assert warm < cold < 30
+
+
+def test_a_rung_that_is_not_there_is_told_with_those_that_are(capsys):
+    with pytest.raises(SystemExit) as left:
+        tyro.cli(ladder.Ladder, args=["--tasks", "KeyToDor 90"])
+    assert left.value.code == 2
+    told = "".join(capsys.readouterr().err.split())
+    assert "KeyToDor90" in told and "'VisualMatchActive90'" in told.replace("│", "")
