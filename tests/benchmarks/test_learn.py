@@ -29,15 +29,15 @@ def test_the_script_trains_and_looks(tmp_path, monkeypatch):
     monkeypatch.setattr(Rung, "flags", lambda self, v, flags=Rung.flags: flags(self, v).replace(FOUND, FOUND + tiny))
     learn.main(learn.Learn(jobs=1, tasks=(SHORT.task,)))
     rows = {(r["variant"], r["seed"]): r for r in runs.read_rows(tmp_path / "learn.jsonl")}
-    assert set(rows) == {("default", 1), *(("no memory", seed) for seed in (1, 2, 3))}
-    share, count = rows["default", 1]["old_cues"]
-    assert 0 <= share <= 1 and count >= 4 and rows["default", 1]["command"].endswith("--check-cosine --seed 1")
-    assert "old_cues" not in rows["no memory", 1]
+    assert set(rows) == {("default", 1), (learn.COMPARED, 1), *(("no memory", seed) for seed in (1, 2, 3))}
+    share, count = rows[learn.COMPARED, 1]["old_cues"]
+    assert 0 <= share <= 1 and count >= 4 and rows[learn.COMPARED, 1]["command"].endswith("--check-cosine --seed 1")
+    assert "old_cues" not in rows["no memory", 1] and "old_cues" not in rows["default", 1]
 
 
 def test_columns_are_means_between_their_edges(monkeypatch):
     monkeypatch.setattr(learn, "RUNGS", [SHORT])
-    row = {"task": SHORT.task, "variant": "default", "seed": 1, "greedy": 1.0, "sampled": 0.5}
+    row = {"task": SHORT.task, "variant": learn.COMPARED, "seed": 1, "greedy": 1.0, "sampled": 0.5}
     row |= {"steps": 5_000_000, "episodes": 7, "minutes": 1.0, "old_cues": [0.5, 8]}
     row |= {
         key: [[50_000, x], [100_000, x + 0.2], [100_001, 0.9], [4_000_000, 0.7]] for x, key in enumerate(learn.FIGURES)
@@ -48,9 +48,12 @@ def test_columns_are_means_between_their_edges(monkeypatch):
 
 
 def test_only_memories_that_gradients_cross_are_watched():
-    every = [learn.watched(run) for rung in learn.RUNGS for run in learn.runs_of(rung)]
-    assert {run.variant for run in every if "--check-cosine" in run.flags} == {"default"}
-    assert {run.variant for run in every} == {"default", *WITHOUT}
+    every = [run for rung in learn.RUNGS for run in learn.runs(rung)]
+    assert {run.variant for run in every if "--check-cosine" in run.flags} == {learn.COMPARED}
+    assert {run.variant for run in every} == {"default", learn.COMPARED, *WITHOUT}
+    first = [run for run in learn.runs(learn.RUNGS[1]) if run.seed == 1]
+    plain, compared = (next(r for r in first if r.variant == v) for v in ("default", learn.COMPARED))
+    assert compared.flags == f"{plain.flags} --check-cosine"
 
 
 @pytest.mark.parametrize("broken", [False, True])
