@@ -1,4 +1,5 @@
 """Does an update cost the agent more where episodes are longer? `python benchmarks/books/update_time.py`, ten minutes.
+Rows of the observations that it is told are made anew; others stay.
 
 An agent learns to walk a T-Maze of 100 cells, once for each kind of observation. Then it goes on learning, with the
 very same parameters, in mazes of other lengths: what an update takes there is the median of all that come after the
@@ -112,7 +113,8 @@ def main(o: Sizes) -> None:
         cell = json.loads(o.cell)
         print(json.dumps(cell | go_on(Path(cell["folder"]), cell["length"], o.updates)))
         return
-    RESULTS.write_text("")
+    others = [r for r in read_rows(RESULTS) if r["observation"] not in o.observations]
+    RESULTS.write_text("".join(json.dumps(r) + "\n" for r in others))
     for observation in o.observations:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "run"

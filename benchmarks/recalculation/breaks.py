@@ -5,13 +5,17 @@ pixels, are written; LAG updates later a small head is asked for the cue of each
 the gradient that reaches the embedding goes on into the network f by the ways of memory/recalculation.py. The codec has
 learnt before, with ever fewer bits, or with pixels that are noise, anew in every picture.
 
-Each cell is the share of fresh scenes whose cue is told in the end (0.5 is chance), and the mean cosine of the gradient
-of f with the oracle's; below, how faithful the codec is. `ungated` recalculates slots whatever their fidelity.
+Each cell is the share of fresh scenes whose cue is told in the end (0.5 is chance), seed by seed, and in brackets the
+mean cosine of the gradient of f with the oracle's. `faithful` is the share of fresh scenes that the codec reads without
+a fault. `ungated` recalculates slots whatever their fidelity.
+
+A condition that is made anew replaces its rows in breaks.jsonl; others stay.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +26,7 @@ import torch
 import torch.nn.functional as F
 import tyro
 from probe import first_images, first_views, untrained
-from runs import markdown, write_page
+from runs import markdown, read_rows, write_page
 from torch import Tensor, nn
 
 from agents.learner import BETAS, EPSILON
@@ -35,17 +39,21 @@ from memory.recalculation import recalculate, reembedded
 from memory.store import MemoryState, empty, write
 
 HERE = Path(__file__).parent
+RESULTS = HERE / "breaks.jsonl"
 PATCHES = 49
 # A condition is bits of a patch and the share of pixels that are noise.
 CONDITIONS = [(6, 0.0), (5, 0.0), (4, 0.0), (3, 0.0), (2, 0.0), (1, 0.0), (6, 0.01), (6, 0.05)]
-WAYS = {  # mode, least fidelity
-    "oracle": ("oracle", 1.0),
-    "direct": ("direct", 1.0),
-    "direct, ungated": ("direct", 0.0),
-    "target, eta 10,000": ("target", 1.0),
-    "refresh": ("refresh", 1.0),
-    "refresh, ungated": ("refresh", 0.0),
-    "none": ("none", 1.0),
+ETA = MemoryOptions().target_step
+WAYS = {  # mode, least fidelity, eta
+    "oracle": ("oracle", 1.0, ETA),
+    "direct": ("direct", 1.0, ETA),
+    "direct, ungated": ("direct", 0.0, ETA),
+    "target, eta 10,000": ("target", 1.0, 10_000.0),
+    "target, eta 1,000": ("target", 1.0, 1_000.0),
+    "target, eta 100": ("target", 1.0, 100.0),
+    "refresh": ("refresh", 1.0, ETA),
+    "refresh, ungated": ("refresh", 0.0, ETA),
+    "none": ("none", 1.0, ETA),
 }
 LAG = 8  # updates between a write and its read
 TESTED = 1_000  # scenes that are never shown
@@ -101,9 +109,9 @@ def gradients(embed: nn.Module) -> Tensor:
     return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in embed.parameters()])
 
 
-def learn(way: str, codec: Codec, scene: Tensor, cue: Tensor, batch: int, seed: int) -> tuple[float, float]:
+def learn(way: str, codec: Codec, scene: Tensor, cue: Tensor, batch: int, seed: int) -> tuple[float, float | None]:
     """The share of the last scenes that are told after all others were shown, and the mean cosine with the oracle."""
-    mode, gate = WAYS[way]
+    mode, gate, eta = WAYS[way]
     o = MemoryOptions()
     embed = untrained(RunOptions(env_kwargs=("observation=pixels",), seed=seed)).embed
     torch.manual_seed(seed)
@@ -113,7 +121,7 @@ def learn(way: str, codec: Codec, scene: Tensor, cue: Tensor, batch: int, seed: 
 
     def send(mode: str, memory: MemoryState, gradient: Tensor) -> Tensor:
         embed.zero_grad()
-        recalculate(mode, memory, gradient, codec, embed, o.recalculated_codes, gate, o.target_step)
+        recalculate(mode, memory, gradient, codec, embed, o.recalculated_codes, gate, eta)
         return gradients(embed)
 
     waiting: deque[tuple[MemoryState, Tensor]] = deque()
@@ -139,29 +147,50 @@ def learn(way: str, codec: Codec, scene: Tensor, cue: Tensor, batch: int, seed: 
         optimizer.step()
     with torch.no_grad():
         told = (head(embed(scene[shown:])).argmax(1) == cue[shown:]).float().mean()
-    return float(told), mean(cosines) if cosines else float("nan")
+    return float(told), mean(cosines) if cosines else None
 
 
-def main(o: Breaks) -> list[list[str]]:
-    torch.set_num_threads(1)
-    rows = []
-    for number in o.conditions:
-        bits, noise = CONDITIONS[number]
-        scene, cue = images(noise, o.scenes + TESTED)
-        codecs = [learnt_codec(bits, scene, o.codec_updates, seed) for seed in range(1, o.seeds + 1)]
-        coders: list[Any] = [codec.current for codec in codecs]
-        fresh = scene[-256:]
-        share = mean(float((c.fidelity(fresh, c.encode(fresh)) == 1).float().mean()) for c in coders)
-        row = [str(bits * PATCHES), f"{noise:g}", f"{share:.2f}"]
+def measure(number: int, o: Breaks) -> list[dict[str, Any]]:
+    """A row for each way and seed under one condition."""
+    bits, noise = CONDITIONS[number]
+    scene, cue = images(noise, o.scenes + TESTED)
+    fresh, rows = scene[-256:], []
+    for seed in range(1, o.seeds + 1):
+        codec = learnt_codec(bits, scene, o.codec_updates, seed)
+        coder: Any = codec.current
+        faithful = float((coder.fidelity(fresh, coder.encode(fresh)) == 1).float().mean())
         for way in WAYS:
-            found = [learn(way, copy.deepcopy(c), scene, cue, o.batch, s + 1) for s, c in enumerate(codecs)]
-            told, cosine = (mean(x) for x in zip(*found, strict=True))
-            row.append(f"{told:.2f}" if cosine != cosine else f"{told:.2f} ({cosine:.2f})")
-        rows.append(row)
-        print(" | ".join(row), flush=True)
+            told, cosine = learn(way, copy.deepcopy(codec), scene, cue, o.batch, seed)
+            row = {"bits": bits * PATCHES, "noise": noise, "seed": seed, "faithful": faithful}
+            rows.append(row | {"way": way, "told": told, "cosine": cosine})
+            print(rows[-1], flush=True)
     return rows
 
 
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown: a line for each condition, the seeds side by side."""
+    lines = []
+    for condition in dict.fromkeys((r["bits"], r["noise"]) for r in rows):
+        found = [r for r in rows if (r["bits"], r["noise"]) == condition]
+        faithful = mean(r["faithful"] for r in found)
+        cells = [str(condition[0]), f"{condition[1]:g}", f"{faithful:.2f}"]
+        for way in WAYS:
+            told = " ".join(f"{r['told']:.2f}" for r in found if r["way"] == way)
+            cosines = [r["cosine"] for r in found if r["way"] == way and r["cosine"] is not None]
+            cells.append(f"{told} ({mean(cosines):.2f})" if cosines else told)
+        lines.append(cells)
+    return markdown(["bits", "noise", "faithful", *WAYS], lines)
+
+
+def main(o: Breaks) -> None:
+    torch.set_num_threads(1)
+    order = [(bits * PATCHES, noise) for bits, noise in CONDITIONS]
+    for number in o.conditions:
+        others = [r for r in read_rows(RESULTS) if (r["bits"], r["noise"]) != order[number]]
+        rows = sorted(others + measure(number, o), key=lambda r: order.index((r["bits"], r["noise"])))
+        RESULTS.write_text("".join(json.dumps(r) + "\n" for r in rows))
+    write_page(HERE / "breaks.md", "Where recalculation breaks", __doc__, table(read_rows(RESULTS)))
+
+
 if __name__ == "__main__":
-    heads = ["bits", "noise", "faithful", *WAYS]
-    write_page(HERE / "breaks.md", "Where recalculation breaks", __doc__, markdown(heads, main(tyro.cli(Breaks))))
+    main(tyro.cli(Breaks))

@@ -41,11 +41,24 @@ def test_ways_without_loss_are_the_oracle(scenes, monkeypatch):
     assert learn("refresh", Lossless(), *scenes, batch=12, seed=1)[1] == pytest.approx(1.0, abs=1e-4)
 
 
-def test_a_row_of_the_table(monkeypatch):
+def test_a_condition_of_the_table(monkeypatch, tmp_path):
     monkeypatch.setattr(breaks, "TESTED", 36)
-    (row,) = breaks.main(breaks.Breaks(conditions=(5,), scenes=360, codec_updates=20, seeds=1))
-    assert row[:2] == ["49", "0"] and len(row) == 3 + len(breaks.WAYS)
-    assert all(0 <= float(cell.split()[0]) <= 1 for cell in row[2:])
+    monkeypatch.setattr(breaks, "RESULTS", tmp_path / "breaks.jsonl")
+    pages = []
+    monkeypatch.setattr(breaks, "write_page", lambda *arguments: pages.append(arguments[-1]))
+    for _ in range(2):  # the second time in place of the first
+        breaks.main(breaks.Breaks(conditions=(5,), scenes=360, codec_updates=20, seeds=1))
+    assert pages[0] == pages[1]
+    cells = [cell.strip() for cell in pages[0].strip().splitlines()[-1].strip("|").split("|")]
+    assert cells[:2] == ["49", "0"] and len(cells) == 3 + len(breaks.WAYS)
+    assert all(0 <= float(cell.split()[0]) <= 1 for cell in cells[2:])
+
+
+def test_seeds_stand_side_by_side():
+    row = {"bits": 98, "noise": 0.01, "faithful": 0.5, "cosine": None, "way": "oracle"}
+    direct = [row | {"way": "direct", "seed": s, "told": t, "cosine": c} for s, t, c in ((1, 0.25, 0.5), (2, 1.0, 1.0))]
+    rows = [row | {"seed": 1, "told": 0.75}, row | {"seed": 2, "told": 0.5}, *direct]
+    assert breaks.table(rows).splitlines()[2].startswith("| 98 | 0.01 | 0.50 | 0.75 0.50 | 0.25 1.00 (0.75) |")
 
 
 def test_noise_changes_the_pictures_and_not_the_cues(scenes):
