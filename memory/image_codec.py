@@ -27,8 +27,9 @@ CHUNK = 256 * 49  # patches turned into floats at a time
 SAMPLE = 1024  # distinct patches whose distances set the tolerance
 NEARER = 0.45  # of the smallest distance between distinct patches; at 0.5 two patches could share a code
 # Bounds of the tolerance, in grey levels. Below the lower one no error matters: noise can make patches differ in
-# a single pixel. The upper one is for images whose few colours are far apart: nearer is better, and as easily had.
-MIN_TOLERANCE, MAX_TOLERANCE = 4.0, 8.0
+# a single pixel. The upper one is for images whose few colours are far apart: nearer is better, and had a few updates
+# later. With 8 the embedding network once learnt to tell patches from their reconstructions (docs/lab-notes.md).
+MIN_TOLERANCE, MAX_TOLERANCE = 1.0, 2.0
 
 
 def patch_distance(a: Tensor, b: Tensor) -> Tensor:

@@ -140,19 +140,19 @@ def test_codes_of_other_frames_are_not_faithful():
 
 def test_the_tolerance_is_less_than_half_the_smallest_distance():
     patches = torch.tensor([[0, 0, 0, 0], [60, 60, 60, 60], [100, 100, 100, 100]], dtype=torch.uint8)
-    assert tolerance_for(patches[1:]) == MAX_TOLERANCE  # 18 would do, and it is at most 8
-    patches[1] = 86
-    assert tolerance_for(patches) == pytest.approx(NEARER * 14)
+    assert tolerance_for(patches[1:]) == MAX_TOLERANCE  # 18 would do, and it is at most 2
+    patches[1] = 97
+    assert tolerance_for(patches) == pytest.approx(NEARER * 3)
     patches[1] = 99
     assert tolerance_for(patches) == MIN_TOLERANCE
     assert tolerance_for(patches[:1]) == MAX_TOLERANCE
     net = ImageAutoencoder((SIDE, SIDE, 3), 294)
     frames = scenes(20, 0)
-    frames[0, :2, :2] = 14
+    frames[0, :2, :2] = 3
     net.training_set(frames)
-    assert float(net.tolerance) == pytest.approx(NEARER * 14)
+    assert float(net.tolerance) == pytest.approx(NEARER * 3)
     net.training_set(frames[1:])
-    assert float(net.tolerance) == pytest.approx(NEARER * 14)  # never rises again
+    assert float(net.tolerance) == pytest.approx(NEARER * 3)  # never rises again
 
 
 def test_every_distinct_patch_weighs_the_same():
