@@ -10,6 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
+from memory.patches import rows_at
+
 
 @dataclass
 class Inputs:
@@ -25,7 +27,7 @@ class Inputs:
 
     def rows(self, index: Tensor) -> Inputs:
         return Inputs(
-            self.observation[index],
+            rows_at(self.observation, index),
             self.prev_action[index],
             self.prev_reward[index],
             self.is_first[index],

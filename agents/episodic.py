@@ -19,6 +19,7 @@ from agents.novelty import novelty, novelty_of_events
 from agents.options import LearningOptions
 from memory.credit import SyntheticReturns, explanation_loss, older_slots, transport
 from memory.episodes import Episodes
+from memory.patches import rows_at
 from memory.rarity import Rarity
 
 SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
@@ -97,7 +98,7 @@ def paid_in_chunk(chunk: Chunk, agent: Any, terms: Terms) -> Tensor:
         paid = paid + terms.bonus * novelty(chunk, terms.rarity)
     if terms.synthetic is not None:
         with torch.no_grad():
-            fresh = encode_distinct(agent.embed, chunk.inputs.observation[chunk.novel])
+            fresh = encode_distinct(agent.embed, rows_at(chunk.inputs.observation, chunk.novel))
             paid[chunk.novel] += agent.heads.value_std * terms.synthetic.returns(fresh)
     return paid
 

@@ -26,6 +26,7 @@ from agents.options import LearningOptions
 from agents.running import EpisodeLength, Income, Moments
 from memory.credit import SyntheticReturns
 from memory.episodes import EpisodeRing
+from memory.patches import rows_at
 from memory.rarity import Rarity
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
 
@@ -211,7 +212,7 @@ def weighted_mean(x: Tensor, weight: Tensor) -> float:
 def update_codec(agent: Any, chunk: Chunk, generator: torch.Generator) -> dict[str, float]:
     """Shows the codec the chunk's frames, and trains it while it does not read all that was written."""
     novel = chunk.novel
-    frames = chunk.inputs.observation[novel]
+    frames = rows_at(chunk.inputs.observation, novel)
     if len(frames) == 0:
         return {}
     codec, o = agent.codec, agent.options

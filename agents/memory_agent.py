@@ -18,6 +18,7 @@ from memory.codec import Codec, build_autoencoder
 from memory.episodes import Episodes, Events, events, visible_then
 from memory.frame_ring import FrameRing, hash_rows
 from memory.options import MemoryOptions
+from memory.patches import rows_at
 from memory.read import MemoryRead, places_in_use
 from memory.recalculation import eligible, reembedded, reinstate
 from memory.store import MemoryState, clear, empty, fill, settle, slot_to_write, write
@@ -216,5 +217,5 @@ class MemoryAgent(nn.Module):
 
     def _slots_of_chunk(self, chunk: Chunk) -> Tensor:
         """Slots written in the chunk [writes, D], in the order of writing: on the graph, except for `none`."""
-        fresh = encode_distinct(self.embed, chunk.inputs.observation[chunk.novel])
+        fresh = encode_distinct(self.embed, rows_at(chunk.inputs.observation, chunk.novel))
         return fresh.detach() if self.options.recalculation == "none" else fresh

@@ -76,5 +76,9 @@ def distinct(rows: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
     unique, inverse = torch.unique(keys, return_inverse=True)
     index = torch.arange(len(keys), device=keys.device)
     representative = torch.empty_like(unique).scatter_(0, inverse, index)  # any row of that key will do
-    # On rows of bytes, `index_select` is 30 times as fast as indexing with brackets.
-    return rows.index_select(0, representative), inverse
+    return rows_at(rows, representative), inverse
+
+
+def rows_at(rows: Tensor, which: Tensor) -> Tensor:
+    """rows[which] for numbers or a mask: on rows of bytes ten times as fast as brackets."""
+    return rows.index_select(0, which.nonzero()[:, 0] if which.dtype == torch.bool else which)
