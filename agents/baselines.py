@@ -42,7 +42,7 @@ class MemorylessAgent(nn.Module):
         return decide(*self._outcome(inputs), generator), state
 
     def _outcome(self, inputs: Inputs) -> tuple[Tensor, Tensor, Tensor]:
-        features = self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward)
+        features = self.encode_state(inputs.distinct, inputs.prev_action, inputs.prev_reward)
         return self.heads(features, inputs.time)
 
     def begin_chunk(self, state: Tensor) -> None:
@@ -76,7 +76,7 @@ class LSTMAgent(nn.Module):
     def act(
         self, inputs: Inputs, state: Tensor, index: Tensor, generator: torch.Generator | None, record: object = None
     ) -> tuple[Decision, Tensor]:
-        x = self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward)
+        x = self.encode_state(inputs.distinct, inputs.prev_action, inputs.prev_reward)
         rows = self._advance(x, state[index], inputs.is_first)
         return decide(*self.heads(rows[:, 0], inputs.time), generator), state.index_copy(0, index, rows)
 
@@ -90,7 +90,7 @@ class LSTMAgent(nn.Module):
 
     def replay(self, chunk: Chunk, most: int, generator: torch.Generator) -> Replay:
         i = chunk.inputs  # every step of every environment, step by step
-        x = self.encode_state(i.observation, i.prev_action, i.prev_reward).view(chunk.steps, chunk.num_envs, -1)
+        x = self.encode_state(i.distinct, i.prev_action, i.prev_reward).view(chunk.steps, chunk.num_envs, -1)
         is_first = i.is_first.view(chunk.steps, chunk.num_envs)
         state, hidden = chunk.start, []
         for t in range(chunk.steps):

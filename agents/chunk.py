@@ -6,11 +6,12 @@ Letters: B environments, n decisions.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
-from memory.patches import rows_at
+from memory.patches import distinct_rows, rows_at
 
 
 @dataclass
@@ -24,6 +25,11 @@ class Inputs:
     # For the books of the memory; the critic is told the time, and no network what was paid.
     time: Tensor  # [n] int64: steps of the episode so far
     paid: Tensor  # [n] float32: its rewards so far
+
+    @cached_property
+    def distinct(self) -> tuple[Tensor, Tensor]:
+        """The distinct observations [U, ...], and which of them each one is [n]."""
+        return distinct_rows(self.observation)
 
     def rows(self, index: Tensor) -> Inputs:
         return Inputs(

@@ -149,6 +149,8 @@ class StateEncoder(nn.Module):
         nn.init.zeros_(self.action.weight)
         nn.init.zeros_(self.reward.weight)
 
-    def forward(self, observation: Tensor, prev_action: Tensor, prev_reward: Tensor) -> Tensor:
-        x = encode_distinct(self.observation, observation) + self.action(prev_action % self.action.num_embeddings)
+    def forward(self, seen: tuple[Tensor, Tensor], prev_action: Tensor, prev_reward: Tensor) -> Tensor:
+        """`seen`: distinct observations [U, ...], and which of them each state has [n] (`Inputs.distinct`)."""
+        frames, which = seen
+        x = self.observation(frames).index_select(0, which) + self.action(prev_action % self.action.num_embeddings)
         return torch.relu(x + self.reward(torch.stack([prev_reward, prev_reward.sign()], dim=1)))

@@ -18,7 +18,7 @@ from memory.codec import Codec, build_autoencoder
 from memory.episodes import Episodes, Events, events, visible_then
 from memory.frame_ring import FrameRing, hash_rows
 from memory.options import MemoryOptions
-from memory.patches import rows_at
+from memory.patches import distinct_rows, rows_at
 from memory.read import MemoryRead, places_in_use
 from memory.recalculation import eligible, reembedded, reinstate
 from memory.store import MemoryState, clear, empty, fill, settle, slot_to_write, write
@@ -107,7 +107,7 @@ class MemoryAgent(nn.Module):
         novel, written, hashes = self._write(inputs, index, state.memory, timeline)
         if timeline is not None:
             timeline.record_read(index)
-        features = self.encode_state(inputs.observation, inputs.prev_action, inputs.prev_reward)  # [n, S]
+        features = self.encode_state(inputs.distinct, inputs.prev_action, inputs.prev_reward)  # [n, S]
         visible = state.memory.written[index]
         used = places_in_use(visible)
         slots = state.memory.embedding[:, :used][index]
@@ -126,7 +126,8 @@ class MemoryAgent(nn.Module):
         """Writes where the rule says so; returns the mask [n], the places that were taken, and hashes [n] of the
         codes."""
         o, coder = self.options, self.codec.current
-        codes = coder.encode(inputs.observation)
+        frames, which = inputs.distinct
+        codes = coder.encode(frames).index_select(0, which)
         hashes = hash_rows(codes)
         mask = should_write(
             o.write_rule, hashes, memory.code_hash[index], memory.written[index], inputs.time, o.write_every
@@ -173,10 +174,13 @@ class MemoryAgent(nn.Module):
         used = places_in_use(rows != EMPTY)
         rows = rows[:, :used]
         slots = table.index_select(0, rows.clamp(min=0).flatten()).view(*rows.shape, -1)  # [n, used, D]
-        i = chunk.inputs.rows(picked)
-        features = self.encode_state(i.observation, i.prev_action, i.prev_reward)
+        i = chunk.inputs
+        frames, which = i.distinct
+        kinds, which = torch.unique(which[picked], return_inverse=True)
+        seen = rows_at(frames, kinds), which
+        features = self.encode_state(seen, i.prev_action[picked], i.prev_reward[picked])
         read, _ = self.read(features, slots, rows != EMPTY)
-        outcome = self.heads(torch.cat([features, read], dim=-1), i.time)  # [n, A], [n], [n]
+        outcome = self.heads(torch.cat([features, read], dim=-1), i.time[picked])  # [n, A], [n], [n]
         return Replay(picked, *outcome, older if older.is_leaf else None)
 
     def replay_episodes(self, episodes: Episodes) -> tuple[Events, EventReplay]:
@@ -199,7 +203,7 @@ class MemoryAgent(nn.Module):
         used = places_in_use(visible)
         action = memory.action[e.episode, e.slot].long()
         features = self.encode_state(
-            frames, memory.prev_action[e.episode, e.slot].long(), memory.prev_reward[e.episode, e.slot]
+            distinct_rows(frames), memory.prev_action[e.episode, e.slot].long(), memory.prev_reward[e.episode, e.slot]
         )
         read, weights = self.read(features, slots[:, :used].index_select(0, e.episode), visible[:, :used])
         time = memory.step[e.episode, e.slot]

@@ -6,6 +6,7 @@ from torch import nn
 
 from agents import encoders
 from agents.encoders import BytesLinear, ImageEncoder, ObservationSpec, StateEncoder, build_encoder, scaled
+from memory.patches import distinct_rows
 
 
 def images(count, side, kinds=256, seed=0):
@@ -70,4 +71,5 @@ def test_shapes(shape, count):
     observation = torch.zeros(count, *shape, dtype=torch.uint8)
     assert build_encoder(spec, 16)(observation).shape == (count, 16)
     state = StateEncoder(spec, 4, 32)
-    assert state(observation, torch.full((count,), -1), torch.zeros(count)).shape == (count, 32)
+    seen = distinct_rows(observation)
+    assert state(seen, torch.full((count,), -1), torch.zeros(count)).shape == (count, 32)
