@@ -1,5 +1,8 @@
-"""One thread for torch: the batches are small, and more threads wait for each other."""
+"""One thread for torch: batches are small, and more threads wait for each other. No deadlines: a first call compiles."""
 
+import hypothesis
 import torch
 
 torch.set_num_threads(1)
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")

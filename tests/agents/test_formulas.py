@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.advantages import GoingRate, discount, discounted_steps, gae, relative_advantages
@@ -37,7 +37,6 @@ def test_gae_by_hand():
     assert advantage.tolist() == [1 + 0.25 * -2, 1.0, -2.0, 0.0, 1.0]
 
 
-@settings(deadline=None)  # the first call compiles
 @given(st.integers(1, 12), st.integers(1, 3), st.integers(0, 2**31))
 def test_gae_agrees_with_a_naive_sum(count, num_envs, seed):
     """Decisions of several environments in any order; an episode goes on with probability 0.8."""
@@ -94,7 +93,6 @@ def test_what_is_paid_evenly_is_worth_the_same_however_it_is_cut(rate, horizon, 
     assert discounted_steps(torch.tensor([1e-6]), 1e3).item() == pytest.approx(1e-6)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 8), st.floats(-2, 2), st.floats(2, 100), st.booleans(), st.integers(0, 2**31))
 def test_the_going_rate_changes_no_advantage(count, rate, horizon, ends, seed):
     """Values relative to rho H and rewards relative to rho: the advantages are those of plain rewards and values."""

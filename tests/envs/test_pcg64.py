@@ -51,7 +51,7 @@ def draw_compiled(words: np.ndarray, name: str, *arguments: int) -> list:
     return drawn.tolist() if name == "permutation" else [drawn]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(SEEDS, st.lists(CALLS, max_size=60))
 def test_mixed_sequences(seed: int, calls: list[tuple]) -> None:
     rng = np.random.default_rng(seed)
@@ -61,7 +61,7 @@ def test_mixed_sequences(seed: int, calls: list[tuple]) -> None:
         np.testing.assert_array_equal(words, generator_to_words(rng), err_msg=str(call))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(SEEDS, ranges(), st.integers(0, 1))
 def test_long_sequences_of_one_range(seed: int, bounds: tuple[int, int], halves: int) -> None:
     """numpy's draw of many at once is that of one after the other, rejections included."""

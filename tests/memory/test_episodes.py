@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from memory.episodes import EpisodeRing, Episodes, events, visible_then
@@ -62,7 +62,6 @@ def test_no_events():
     assert len(e.reward) == 0 and visible_then(drawn.memory, e).shape == (0, 3)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 2**31))
 def test_rewards_and_steps_between_events_add_up(num, places, seed):
     """To what the episode paid, and lasted, from its first event on."""
@@ -83,7 +82,6 @@ def test_rewards_and_steps_between_events_add_up(num, places, seed):
             assert not mine.any()
 
 
-@settings(deadline=None)
 @given(st.integers(1, 6), st.lists(st.integers(0, 4), max_size=8))
 def test_the_ring_keeps_the_last_episodes(capacity, sizes):
     ring = EpisodeRing(capacity, empty(1, 2, width=2, code_bytes=1))

@@ -16,7 +16,7 @@ from memory.image_codec import (
     patch_distance,
     tolerance_for,
 )
-from memory.patches import PatchGrid, distinct, distinct_rows
+from memory.patches import PatchGrid, distinct, distinct_rows, rows_at
 
 SIDE = 14  # patches of 2x2: small, so that tests are fast
 
@@ -69,7 +69,6 @@ def test_distinct_rows_and_where_they_are(values):
     assert torch.equal(one[which], keys) and len(one) == len(set(values))
 
 
-@settings(deadline=None)
 @given(st.integers(1, 32), st.integers(1, 50), st.integers(0, 3), st.integers(0, 99))
 def test_numbers_of_patches_survive_packing(bits, patches, count, seed):
     g = torch.Generator().manual_seed(seed)
@@ -80,7 +79,7 @@ def test_numbers_of_patches_survive_packing(bits, patches, count, seed):
     assert torch.equal(bits_to_numbers(back), numbers)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(
     st.sampled_from([(5, 5, 3), (9, 16, 3), (56, 56, 3), (84, 84, 3)]),
     st.sampled_from([1, 6, 32]),
@@ -183,3 +182,10 @@ def test_the_log_tells_the_tolerance_of_the_version_that_writes():
     figures = codec.figures()
     assert figures["codec/tolerance"] == float(codec.current.net.tolerance) and figures["codec/ring_frames"] == 50
     assert figures["codec/version"] == codec.version
+
+
+@pytest.mark.parametrize("which", [[3, 0, 3], [], [True, False, False, True]])
+def test_rows_are_selected_as_brackets_do(which):
+    rows = torch.randint(0, 255, (4, 2, 3), generator=torch.Generator().manual_seed(1), dtype=torch.uint8)
+    index = torch.tensor(which, dtype=torch.bool if which and isinstance(which[0], bool) else torch.int64)
+    assert torch.equal(rows_at(rows, index), rows[index])

@@ -52,7 +52,7 @@ def test_a_reset_hides_older_slots_from_its_own_step_on():
     assert timeline.rows.tolist() == [[0, 2], [3, EMPTY], [EMPTY, EMPTY]]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     steps=st.lists(st.tuples(st.booleans(), st.one_of(st.none(), st.integers(0, 2))), min_size=1, max_size=12),
     before=st.lists(st.booleans(), min_size=3, max_size=3),
