@@ -1,4 +1,4 @@
-"""One thread for torch: batches are small, and more threads wait for each other. No deadlines: a first call compiles."""
+"""One thread for torch: batches are small, and more threads wait for each other. No deadline: a first call compiles."""
 
 import hypothesis
 import torch
