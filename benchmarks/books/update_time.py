@@ -1,15 +1,16 @@
 """Does an update cost the agent more where episodes are longer? `python benchmarks/books/update_time.py`, ten minutes.
 Rows of the observations that it is told are made anew; others stay.
 
-An agent learns to walk a T-Maze of 100 cells, once for each kind of observation. Then it goes on learning, with the
-very same parameters, in mazes of other lengths: what an update takes there is the median of all that come after the
-first episodes have ended and have decisions to learn from (where all actions are held there is none). The memory is the
-most that the process held beyond what it held before it was told the length; the ring of finished episodes is part of
-it, and fills with their number. One core.
+An agent learns to walk a T-Maze of 100 cells, once for each kind of observation. Then it is updated in mazes of other
+lengths, all that an update does, but by a learning rate of 0, so that every length is walked by the same policy: what
+an update takes there is the median of all that come after the first episodes have ended and have decisions to learn
+from (where all actions are held there is none). The memory is the most that the process held beyond what it held before
+it was told the length; the ring of finished episodes is part of it, and fills with their number. One core.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import json
 import subprocess
@@ -64,12 +65,13 @@ def learn_to_walk(observation: str, timesteps: int, folder: Path) -> None:
 
 
 def go_on(folder: Path, length: int, updates: int) -> dict[str, Any]:
-    """Goes on learning from the policy in `folder` at this length: seconds of an update, bytes beyond the start."""
+    """Updates, by nothing, the policy in `folder` at this length: seconds of an update, bytes beyond the start."""
     options = read_options(folder).with_env_kwargs((f"length={length}",))
     agent = untrained(options)
     checkpoint.load(folder, agent)
     gc.collect()
-    before, o = reset_peak(), options.learning
+    before = reset_peak()
+    o = dataclasses.replace(options.learning, learning_rate=0.0, final_learning_rate=0.0)
     envs = build_envs(options, options.num_envs)
     learner = build_learner(agent, o, generator(streams(options.seed)["learning"]))
     actions = generator(streams(options.seed)["actions"])
