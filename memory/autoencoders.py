@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+import torch
 from torch import Tensor, nn
 
 
@@ -30,10 +31,10 @@ class Autoencoder(Protocol):
     def freeze(self) -> Coder: ...
 
 
-def orthogonal(module: nn.Module, gain: float = 2**0.5) -> nn.Module:
+def orthogonal(module: nn.Module, gain: float = 2**0.5, generator: torch.Generator | None = None) -> nn.Module:
     """Orthogonal weights and zero biases in every linear layer of `module`, in place."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear):
-            nn.init.orthogonal_(layer.weight, gain)
+            nn.init.orthogonal_(layer.weight, gain, generator=generator)
             nn.init.zeros_(layer.bias)
     return module

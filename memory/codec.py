@@ -4,6 +4,10 @@ Codes outlive training: a code is decoded by the version of the codec that wrote
 that copy reads the ring better than the version in use, it is published as the next version. The last VERSIONS
 of them are kept. A slot of an older version is no longer readable and is left out of recalculation; once the
 codec reads all it writes it rests, and versions stop changing.
+
+Training can get stuck: a colour that saturates at 0 never comes back, every frame that shows it is unfaithful, and
+nothing is recalculated any more. A copy that has not got better for long therefore begins anew, while the version in
+use goes on writing.
 """
 
 from __future__ import annotations
@@ -11,13 +15,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from memory.autoencoders import Autoencoder, Coder
+from memory.autoencoders import Autoencoder, Coder, orthogonal
 from memory.frame_ring import FrameRing
 from memory.image_codec import ImageAutoencoder, ImageCoder
 from memory.tile_codec import TileAutoencoder
 from memory.vector_codec import VectorAutoencoder
 
 VERSIONS = 32
+PATIENCE = 40  # calls of `learn` without a better version until the copy begins anew; then twice as many
 BATCH = 256
 
 
@@ -43,7 +48,8 @@ class Codec:
         """`versions`: how many are kept."""
         self.autoencoder, self.versions = autoencoder, versions
         self.ring = ring
-        self.optimizer = torch.optim.Adam(autoencoder.parameters(), lr=autoencoder.learning_rate)
+        self.optimizer = self._new_optimizer()
+        self.patience, self.waited = PATIENCE, 0
         self.version = 0
         self.coders: dict[int, Coder] = {0: autoencoder.freeze()}
 
@@ -81,11 +87,26 @@ class Codec:
             self.optimizer.step()
         trained = self.autoencoder.freeze()
         frames = self.ring.sample(BATCH, generator)
-        if self._score(trained, frames) > self._score(self.current, frames):
+        score = self._score(self.current, frames)
+        if self._score(trained, frames) > score:
             self.version += 1
             self.coders[self.version] = trained
             self.coders.pop(self.version - self.versions, None)
+            self.waited = 0
+        elif score < 1.0:
+            self._lose_patience(generator)
         return float(loss.detach())
+
+    def _lose_patience(self, generator: torch.Generator) -> None:
+        """Draws the autoencoder in training anew where it has not got better for too long."""
+        self.waited += 1
+        if self.waited == self.patience:
+            orthogonal(self.autoencoder, generator=generator)
+            self.optimizer = self._new_optimizer()
+            self.patience, self.waited = 2 * self.patience, 0
+
+    def _new_optimizer(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.autoencoder.parameters(), lr=self.autoencoder.learning_rate)
 
     def figures(self) -> dict[str, float]:
         """For the log: the version that writes, frames in the ring, and the tolerance that was found for images."""

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memory.bits import pack_bits, unpack_bits
-from memory.codec import VERSIONS, Codec
+from memory.codec import PATIENCE, VERSIONS, Codec
 from memory.frame_ring import FrameRing, hash_rows
+from memory.image_codec import ImageAutoencoder
 from memory.tile_codec import TileAutoencoder
 from memory.vector_codec import VectorAutoencoder
 
@@ -134,6 +135,21 @@ def test_only_so_many_versions_are_kept():
     now = codec.version
     assert sorted(codec.coders) == [now - 1, now]
     assert codec.readable(torch.tensor([now - 2, now - 1, now])).tolist() == [False, True, True]
+
+
+def test_a_codec_that_is_stuck_begins_anew():
+    torch.manual_seed(0)
+    frames = torch.tensor([[25, 25, 25], [204, 204, 204], [255, 0, 0]], dtype=torch.uint8).view(3, 1, 1, 3)
+    codec = trained(ImageAutoencoder((1, 1, 3), 4), frames, 0)
+    with torch.no_grad():
+        codec.autoencoder.decoder[0][-1].bias[2] = -200.0  # blue saturates at 0, and no gradient moves it
+    g, best = torch.Generator().manual_seed(1), []
+    for _ in range(3 * PATIENCE):
+        codec.learn(20, g)
+        best.append(float(codec.current.fidelity(frames, codec.current.encode(frames)).mean()))
+    stuck = best.index(1.0)
+    assert max(best[:PATIENCE]) < 1.0 and stuck > PATIENCE
+    assert codec.patience == 2 * PATIENCE  # and one that reads all has no reason to begin anew
 
 
 def test_too_few_bits_is_a_clear_error():
