@@ -1,4 +1,4 @@
-"""Does an update cost the agent more where episodes are longer? `python benchmarks/books/update_time.py`, ten minutes.
+"""Does an update cost the agent more where episodes are longer? `python benchmarks/books/update_time.py`, three quarters of an hour.
 Rows of the observations that it is told are made anew; others stay.
 
 An agent learns to walk a T-Maze of 100 cells, once for each kind of observation. Then it is updated in mazes of other
