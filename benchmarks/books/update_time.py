@@ -1,5 +1,5 @@
-"""Does an update cost the agent more where episodes are longer? `python benchmarks/books/update_time.py`, three quarters
-of an hour. Rows of the observations that it is told are made anew; others stay.
+"""Does an update cost the agent more where episodes are longer? `python benchmarks/books/update_time.py`, three
+quarters of an hour. Rows of the observations that it is told are made anew; others stay.
 
 An agent learns to walk a T-Maze of 100 cells, once for each kind of observation. Then it is updated in mazes of other
 lengths, all that an update does, but by a learning rate of 0, so that every length is walked by the same policy: what
