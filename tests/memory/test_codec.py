@@ -149,7 +149,7 @@ def test_a_codec_that_is_stuck_begins_anew():
         best.append(float(codec.current.fidelity(frames, codec.current.encode(frames)).mean()))
     stuck = best.index(1.0)
     assert max(best[:PATIENCE]) < 1.0 and stuck > PATIENCE
-    assert codec.patience == 2 * PATIENCE  # and one that reads all has no reason to begin anew
+    assert (codec.patience, codec.waited) == (2 * PATIENCE, 0)  # one that reads all has no reason to begin anew
 
 
 def test_too_few_bits_is_a_clear_error():
