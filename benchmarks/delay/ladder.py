@@ -113,7 +113,7 @@ RUNGS = [
     Rung("TMazePassive", 1_500, "length", 60_000_000, controls=WITHOUT),
     Rung("TMazeActive", 500, "length", 60_000_000, controls=WITHOUT),
     Rung("TMazeActive", 1_000, "length", 60_000_000),
-    three_phases("KeyToDoor", 90, 3_000_000, controls=("credit episodic", "no memory")),
+    three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, controls=("credit episodic", "no memory")),
     three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023"),
     three_phases("KeyToDoor", 1_000, 5_000_000, SMALLER_FIRST_ROOM, kind="ni2023"),
     three_phases("VisualMatchActive", 90, 4_000_000),
