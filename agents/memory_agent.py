@@ -31,6 +31,12 @@ STATE_WIDTH = 64
 TILE_STD = 0.01
 
 
+def distance(read: Tensor, present: Tensor) -> Tensor:
+    """What each head read, [n, H * D], less the present embedding [n, D], without signs: [n, H * D]."""
+    repeated = present.repeat(1, read.shape[1] // present.shape[1])
+    return (read - repeated).abs()
+
+
 def build_codec(spec: ObservationSpec, categories: tuple[int, ...], options: MemoryOptions) -> Codec:
     """The codec for observations of `spec`."""
     net = build_autoencoder(spec.kind, spec.shape, categories, options.code_bits)
@@ -64,13 +70,14 @@ class MemoryAgent(nn.Module):
         super().__init__()
         self.spec, self.actions, self.options, self.codec = spec, actions, options, codec
         # f, parameters theta. Normalised: else embeddings grow, the attention saturates and no gradient crosses it.
-        encoder = build_encoder(spec, options.embedding_width)
-        if isinstance(encoder, TileEncoder | ImageEncoder):
+        width, compare = options.embedding_width, options.compare
+        encoder = build_encoder(spec, width)
+        if isinstance(encoder, TileEncoder) or (isinstance(encoder, ImageEncoder) and not compare):
             encoder.start_small(TILE_STD)
-        self.embed = nn.Sequential(encoder, nn.LayerNorm(options.embedding_width))
+        self.embed = nn.Sequential(encoder, nn.LayerNorm(width))
         self.encode_state = StateEncoder(spec, actions, STATE_WIDTH)
-        self.read = MemoryRead(STATE_WIDTH, options.embedding_width, options.heads, options.slots)
-        self.heads = ActorCriticHeads(STATE_WIDTH + self.read.read_width, actions)
+        self.read = MemoryRead(STATE_WIDTH + compare * width, width, options.heads, options.slots)
+        self.heads = ActorCriticHeads(STATE_WIDTH + (1 + compare) * self.read.read_width, actions)
 
     @property
     def decides_at_every_step(self) -> bool:
@@ -111,14 +118,30 @@ class MemoryAgent(nn.Module):
         visible = state.memory.written[index]
         used = places_in_use(visible)
         slots = state.memory.embedding[:, :used][index]
-        read, weights = self.read(features, slots, visible[:, :used])
-        logits, value, log_scale = self.heads(torch.cat([features, read], dim=-1), inputs.time)
+        x, weights = self.look(features, self.present(inputs.distinct), slots, visible[:, :used])
+        logits, value, log_scale = self.heads(x, inputs.time)
         attention = torch.nn.functional.pad(weights.mean(dim=1), (0, visible.shape[1] - used))
         state.attention[index] = attention
         state.memory.read_weight[index] += attention
         action, log_prob = choose(logits, generator)
         fill(state.memory, index[novel], written, action=action[novel], log_prob=log_prob[novel])
         return Decision(action, log_prob, value, log_scale.exp(), novel, hashes), state
+
+    def present(self, seen: tuple[Tensor, Tensor]) -> Tensor | None:
+        """Embeddings [n, D] of what is seen (`Inputs.distinct`), where they are compared with remembered ones."""
+        frames, which = seen
+        if not self.options.compare:
+            return None
+        present = self.embed(frames).index_select(0, which)
+        return present.detach() if self.options.recalculation == "none" else present
+
+    def look(self, features: Tensor, present: Tensor | None, slots: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
+        """Reads the memory: what the heads are told [n, ...], and the slots' weights [n, H, S]."""
+        if not self.options.compare:
+            read, weights = self.read(features, slots, visible)
+            return torch.cat([features, read], dim=-1), weights
+        read, weights = self.read(torch.cat([features, present], dim=-1), slots, visible)
+        return torch.cat([features, read, distance(read, present)], dim=-1), weights
 
     def _write(
         self, inputs: Inputs, index: Tensor, memory: MemoryState, timeline: Timeline | None
@@ -179,8 +202,8 @@ class MemoryAgent(nn.Module):
         kinds, which = torch.unique(which[picked], return_inverse=True)
         seen = rows_at(frames, kinds), which
         features = self.encode_state(seen, i.prev_action[picked], i.prev_reward[picked])
-        read, _ = self.read(features, slots, rows != EMPTY)
-        outcome = self.heads(torch.cat([features, read], dim=-1), i.time[picked])  # [n, A], [n], [n]
+        x, _ = self.look(features, self.present(seen), slots, rows != EMPTY)
+        outcome = self.heads(x, i.time[picked])  # [n, A], [n], [n]
         return Replay(picked, *outcome, older if older.is_leaf else None)
 
     def replay_episodes(self, episodes: Episodes) -> tuple[Events, EventReplay]:
@@ -205,9 +228,9 @@ class MemoryAgent(nn.Module):
         features = self.encode_state(
             distinct_rows(frames), memory.prev_action[e.episode, e.slot].long(), memory.prev_reward[e.episode, e.slot]
         )
-        read, weights = self.read(features, slots[:, :used].index_select(0, e.episode), visible[:, :used])
-        time = memory.step[e.episode, e.slot]
-        logits, value, log_scale = self.heads(torch.cat([features, read], dim=-1), time)
+        present = slots[e.episode, e.slot]
+        x, weights = self.look(features, present, slots[:, :used].index_select(0, e.episode), visible[:, :used])
+        logits, value, log_scale = self.heads(x, memory.step[e.episode, e.slot])
         log_prob = torch.log_softmax(logits, dim=-1).gather(1, action[:, None]).squeeze(1)
         old = memory.log_prob[e.episode, e.slot]
         weight = torch.nn.functional.pad(weights.detach().mean(dim=1), (0, visible.shape[1] - used))

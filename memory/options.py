@@ -18,6 +18,9 @@ class MemoryOptions:
     """Width D of a remembered embedding. Narrow, so that a slot must choose what to keep (docs/lab-notes.md)."""
     heads: int = 8
     """Attention heads of a read."""
+    compare: bool = False
+    """Let the present embedding query the memory, too, and tell the heads its distance from all that is read: for
+    tasks where neither what is seen nor what is remembered says anything without the other (Visual Match)."""
     write_rule: WriteRule = "novel"
     """Write when the code is new in this episode (novel), at every step (always), or at every k-th (every_k)."""
     write_every: int = 8

@@ -117,13 +117,14 @@ RUNGS = [
     three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023"),
     three_phases("KeyToDoor", 1_000, 5_000_000, SMALLER_FIRST_ROOM, kind="ni2023"),
     three_phases("VisualMatchActive", 90, 4_000_000),
-    Rung(  # ten corridors, in which views return: the last 32 steps hold the newest cue alone
+    Rung(  # ten corridors, in which views return: the last 32 steps hold the newest cue alone. A wrong turn costs what
+        # a right one pays: with fewer environments the cue is learnt before standing still is
         "GridTMazeEndless",
         20,
         "length",
         4_000_000,
         controls=("no memory",),
-        options="--horizon 0.2",
+        options="--horizon 0.2 --num-envs 64",
         memory_options="--write-rule always --novelty-bonus 0",
     ),
     Rung("MiniGrid-MemoryS13", None, "", 10_000_000, controls=WITHOUT),

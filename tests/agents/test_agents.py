@@ -15,7 +15,7 @@ from agents.baselines import LSTMAgent, MemorylessAgent
 from agents.encoders import GRID_CATEGORIES, ObservationSpec
 from agents.episodic import Terms, episodic_loss, paid_in_chunk
 from agents.learner import advantages, build_learner, update, update_codec
-from agents.memory_agent import MemoryAgent, build_codec
+from agents.memory_agent import MemoryAgent, build_codec, distance
 from agents.options import LearningOptions
 from agents.rollout import collect, start_collecting
 from memory.credit import SPREAD
@@ -69,9 +69,10 @@ def learn(agent, updates, seed=0, steps=16, **options):
         build(write_rule="always", slots=5),
         build(eviction="least_read", slots=3),
         build(eviction="similar", slots=3),
+        build(compare=True),
     ]
     + [build(recalculation=mode) for mode in MODES],
-    ids=["none", "lstm", "always, overflow", "least_read, overflow", "similar, overflow", *MODES],
+    ids=["none", "lstm", "always, overflow", "least_read, overflow", "similar, overflow", "compare", *MODES],
 )
 def test_rollout_equals_replay(agent):
     """After several chunks with episode ends inside: log-probabilities and values again, so the first ratio is 1."""
@@ -163,9 +164,10 @@ def test_credit_crosses_chunks_exactly_where_it_should(mode):
     assert (embedding_gradient(mode) > 0) == (mode in ("direct", "target", "refresh", "oracle"))
 
 
+@pytest.mark.parametrize("compare", [False, True])
 @pytest.mark.parametrize("mode", ["truncated", "none"])
-def test_within_a_chunk_credit_crosses_by_itself_and_for_none_not_at_all(mode):
-    agent = build(recalculation=mode)
+def test_within_a_chunk_credit_crosses_by_itself_and_for_none_not_at_all(mode, compare):
+    agent = build(recalculation=mode, compare=compare)
     vector, c, _ = learn(agent, 2)
     chunk = collect(vector, agent, c, 16, MANY)
     assert chunk.novel.any()
@@ -258,11 +260,11 @@ def test_what_is_still_held_counts_with_what_it_has_earned():
     torch.testing.assert_close(difference, gamma * o.gae_lambda * evenly, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("mode", ["direct", "none", "oracle"])
-def test_remembered_decisions_replay_as_they_were_made(mode):
+@pytest.mark.parametrize(("mode", "compare"), [("direct", False), ("none", False), ("oracle", False), ("direct", True)])
+def test_remembered_decisions_replay_as_they_were_made(mode, compare):
     """From slots alone, with today's parameters and a codec that reads all it writes: the ratio is 1 in every episode
     that was played with them and evicted nothing."""
-    agent = build(recalculation=mode, slots=64)
+    agent = build(recalculation=mode, slots=64, compare=compare)
     learn(agent, 60)
     vector, c = start(agent, seed=7)
     ring = EpisodeRing(512, agent.initial_state(1).memory)
@@ -276,6 +278,24 @@ def test_remembered_decisions_replay_as_they_were_made(mode):
     drawn.memory.step += 1_000  # the critic is told the time of then, the policy is not
     later = agent.replay_episodes(drawn)[1]
     assert torch.equal(later.logits, replay.logits) and bool((later.value != replay.value).all())
+
+
+def test_distances_are_those_of_each_head():
+    read, present = torch.tensor([[1.0, 2.0, 0.0, -4.0]]), torch.tensor([[3.0, -1.0]])  # two heads, width 2
+    assert distance(read, present).tolist() == [[2.0, 3.0, 3.0, 3.0]]
+
+
+def test_what_is_compared_is_the_present_embedding():
+    """Queries and heads are told where the present embedding lies, and without --compare they are not."""
+    features, slots = torch.randn(1, 64), torch.randn(1, 3, 16)
+    everything = torch.ones(1, 3, dtype=torch.bool)
+    here, there = torch.zeros(1, 16), torch.randn(1, 16)
+    for compare in (False, True):
+        agent = build(compare=compare)
+        (x, weights), (y, others) = (agent.look(features, p, slots, everything) for p in (here, there))
+        assert torch.equal(weights, others) != compare
+        assert torch.equal(x, y) != compare
+        assert agent.heads.policy[0].in_features == x.shape[1]
 
 
 @pytest.mark.parametrize("name", ["memory", "lstm", "none"])

@@ -1,0 +1,185 @@
+"""Is what is seen what is remembered? `python benchmarks/recalculation/comparison.py`.
+
+The supervised counterpart of Visual Match: a colour is shown at the start of an episode, and of the coloured squares
+that are seen some forty steps later only the one of that colour pays. Neither colour tells anything without the
+other, so nothing is learnt before the embedding network, the read and the heads fit together. A policy that wanders
+about plays `VisualMatchPassive` with a delay of 5, 128 fresh episodes for an update; the agent's own networks read
+every distinct picture of the episode so far (the true ones: this is not about codes), wherever a square is in view.
+They are taught by
+
+- labels: is a square of the remembered colour in view?
+- outcomes: will this episode be paid? That is all that an agent learns from, and much of it is chance: 4 of 10 states
+  are paid where the label is yes, 1 of 25 where it is no.
+
+The figure is the number of updates until a state with the label yes is told from one with the label no in TOLD of all
+pairs of fresh ones (the area under the ROC curve), or "-" where that never happens. Ways: the agent's networks by
+default; what `--compare` changes, one after the other; and all of it, which is `--compare`.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import torch
+import torch.nn.functional as F
+import tyro
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from runs import markdown, write_page
+
+import envs  # noqa: F401
+from agents.encoders import ObservationSpec, encode_distinct
+from agents.learner import BETAS, EPSILON
+from agents.memory_agent import TILE_STD, MemoryAgent, build_codec, distance
+from agents.options import LearningOptions
+from envs.three_phases import COLOURS, SQUARES
+from memory.options import MemoryOptions
+from memory.patches import distinct_rows
+
+HERE = Path(__file__).parent
+DELAY, EPISODES, TOLD, EVERY = 5, 128, 0.8, 20
+WANDER = (0.45, 0.1, 0.225, 0.225)  # north, where the squares are, more often
+# Do queries see f of the present, do the heads see distances, do the features of patches start at full size?
+WAYS = {
+    "default": (False, False, False),
+    "full start": (False, False, True),
+    "full start, queries": (True, False, True),
+    "full start, distances": (False, True, True),
+    "queries, distances": (True, True, False),
+    "--compare": (True, True, True),
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Learn to compare what is seen with what is remembered."""
+
+    seeds: int = 3
+    """Networks for each way."""
+    updates: int = 1500
+    """Updates at most."""
+
+
+@dataclass
+class Seen:
+    """States with a square in view, of EPISODES episodes."""
+
+    pictures: Tensor  # [episodes, N, 5, 5, 3]: the first of all, and those since the apples began
+    episode: Tensor  # [n]
+    now: Tensor  # [n] which picture is seen
+    visible: Tensor  # [n, N] bool: distinct pictures up to now
+    label: Tensor  # [n] int64
+    outcome: Tensor  # [n] int64
+
+
+class Player:
+    """Plays fresh episodes."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.envs = gym.make_vec("Reinstate/VisualMatchPassive-v0", EPISODES, delay=DELAY)
+
+    def play(self) -> Seen:
+        explore, delay, last = self.envs.unwrapped.layout.phase_steps
+        frame, _ = self.envs.reset(seed=int(self.rng.integers(2**31)))
+        frames, paid = [], np.zeros(EPISODES)
+        for t in range(explore + delay + last):
+            frames.append(frame.copy())
+            frame, reward, *_ = self.envs.step(self.rng.choice(len(WANDER), size=EPISODES, p=WANDER))
+            if t >= explore + delay:
+                paid += reward
+        pictures = torch.from_numpy(np.stack(frames, axis=1))
+        cue = squares_in(pictures[:, 0]).float().argmax(dim=-1)  # boxed in beside the colour
+        pictures = torch.cat([pictures[:, :1], pictures[:, explore:]], dim=1)
+        squares = squares_in(pictures)  # [episodes, N, 3]
+        squares[:, : 1 + delay] = False
+        episode, now = squares.any(dim=-1).nonzero(as_tuple=True)
+        visible = first_of_equals(pictures)[episode] & (torch.arange(pictures.shape[1]) <= now[:, None])
+        label, outcome = squares[episode, now, cue[episode]], torch.from_numpy(paid > 0)[episode]
+        return Seen(pictures, episode, now, visible, label.long(), outcome.long())
+
+
+def squares_in(pictures: Tensor) -> Tensor:
+    """Which of the three colours are in view [..., 3], pictures [..., 5, 5, 3]."""
+    colours = torch.from_numpy(COLOURS[list(SQUARES)])
+    return (pictures[..., None, :] == colours).all(dim=-1).flatten(-3, -2).any(dim=-2)
+
+
+def first_of_equals(pictures: Tensor) -> Tensor:
+    """[episodes, N] bool: not seen before in its episode."""
+    flat = pictures.flatten(2)
+    equal = (flat[:, :, None] == flat[:, None]).all(dim=-1)  # [episodes, N, N]
+    return ~equal.tril(-1).any(dim=-1)
+
+
+class Network(nn.Module):
+    """The agent's own networks, with two actions: no and yes. What a way goes without is zero."""
+
+    def __init__(self, way: str, seed: int) -> None:
+        super().__init__()
+        self.queries, self.distances, full_start = WAYS[way]
+        torch.manual_seed(seed)
+        spec, options = ObservationSpec("image", (5, 5, 3)), MemoryOptions(compare=True)
+        self.agent = MemoryAgent(spec, 2, options, build_codec(spec, (), options))
+        if not full_start:
+            self.agent.embed[0].start_small(TILE_STD)
+
+    def forward(self, seen: Seen) -> Tensor:
+        """Logits [n, 2]."""
+        agent, n = self.agent, len(seen.now)
+        slots = encode_distinct(agent.embed, seen.pictures.flatten(0, 1)).view(*seen.pictures.shape[:2], -1)
+        frames = distinct_rows(seen.pictures[seen.episode, seen.now])
+        features = agent.encode_state(frames, torch.zeros(n, dtype=torch.long), torch.zeros(n))
+        present = slots[seen.episode, seen.now]
+        asked = present if self.queries else torch.zeros_like(present)
+        read, _ = agent.read(torch.cat([features, asked], dim=-1), slots[seen.episode], seen.visible)
+        apart = distance(read, present) if self.distances else torch.zeros_like(read)
+        return agent.heads(torch.cat([features, read, apart], dim=-1), torch.zeros(n))[0]
+
+
+def told(score: Tensor, label: Tensor) -> float:
+    """The share of all pairs of a yes and a no in which the yes has the larger score."""
+    yes, no = score[label == 1], score[label == 0].sort().values
+    return float(torch.searchsorted(no, yes).float().mean() / len(no))
+
+
+def updates_needed(way: str, teacher: str, seed: int, most: int) -> int | None:
+    """Updates until TOLD of the pairs are told, looked up at every EVERY-th; None if they never are."""
+    network, player, learning = Network(way, seed), Player(seed), LearningOptions()
+    fresh = [Player(2**30 + seed).play() for _ in range(4)]
+    parameters = [p for name, p in network.named_parameters() if "codec" not in name]
+    optimizer = torch.optim.Adam(parameters, lr=learning.learning_rate, betas=BETAS, eps=EPSILON)
+    for update in range(1, most + 1):
+        seen = player.play()
+        loss = F.cross_entropy(network(seen), getattr(seen, teacher))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, learning.max_grad_norm)
+        optimizer.step()
+        if update % EVERY == 0:
+            with torch.no_grad():
+                scores = [told((network(f) @ torch.tensor([-1.0, 1.0])), f.label) for f in fresh]
+            if np.mean(scores) >= TOLD:
+                return update
+    return None
+
+
+def main(o: Comparison) -> None:
+    heads = ["taught by", "way", *(f"seed {seed + 1}" for seed in range(o.seeds))]
+    rows: list[list[str]] = []
+    for teacher in ("label", "outcome"):
+        for way in WAYS:
+            needed = [updates_needed(way, teacher, seed + 1, o.updates) for seed in range(o.seeds)]
+            rows.append([f"{teacher}s", way, *("-" if n is None else f"{n:,}" for n in needed)])
+            print(markdown(heads, rows[-1:]).splitlines()[-1], flush=True)
+    write_page(HERE / "comparison.md", "Comparing what is seen with what is remembered", __doc__, markdown(heads, rows))
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    main(tyro.cli(Comparison))
