@@ -1,0 +1,76 @@
+"""Comparing what is seen with what is remembered: the labels are right, and the figure counts what it says."""
+
+import comparison
+import pytest
+import torch
+from comparison import Player, first_of_equals, squares_in, told, updates_needed
+
+from envs.three_phases import BLUE, COLOURS, GREEN, RED, WALL
+
+
+@pytest.fixture
+def few(monkeypatch):
+    monkeypatch.setattr(comparison, "EPISODES", 24)
+
+
+def test_squares_are_seen_by_their_colour():
+    picture = torch.from_numpy(COLOURS[WALL]).repeat(5, 5, 1)
+    both = picture.clone()
+    both[0, 4], both[2, 2] = (torch.from_numpy(COLOURS[c]) for c in (BLUE, RED))
+    green = picture.clone()
+    green[4, 0] = torch.from_numpy(COLOURS[GREEN])
+    assert squares_in(torch.stack([picture, both, green])).tolist() == [[0, 0, 0], [1, 0, 1], [0, 1, 0]]
+
+
+def test_what_was_seen_before_in_its_episode_is_not_a_slot_of_its_own():
+    pictures = torch.tensor([[1, 2, 1, 3, 2], [2, 2, 1, 1, 3]])[..., None, None, None].expand(-1, -1, 5, 5, 3)
+    assert first_of_equals(pictures).tolist() == [[1, 1, 0, 1, 0], [1, 0, 1, 0, 1]]
+
+
+def test_labels_and_outcomes(few):
+    seen = Player(0).play()
+    assert len(seen.now) > 50 and 0 < seen.label.float().mean() < 1
+    for i, (episode, now) in enumerate(zip(seen.episode.tolist(), seen.now.tolist(), strict=True)):
+        [cue] = squares_in(seen.pictures[episode, 0]).nonzero()[:, 0].tolist()
+        in_view = squares_in(seen.pictures[episode, now])
+        assert in_view.any() and now > comparison.DELAY
+        assert bool(in_view[cue]) == bool(seen.label[i])
+        pictures = seen.pictures[episode].flatten(1)
+        slots = pictures[seen.visible[i]]
+        assert len(slots) == len(torch.unique(pictures[: now + 1], dim=0)) == len(torch.unique(slots, dim=0))
+    paid = [seen.outcome[seen.label == label].float().mean() for label in (0, 1)]
+    assert paid[0] < paid[1] / 2
+
+
+def test_pairs_that_are_told():
+    label = torch.tensor([1, 0, 1, 0, 0])
+    assert told(torch.tensor([3.0, 1.0, 2.0, 2.5, 0.0]), label) == pytest.approx(5 / 6)  # 2 < 2.5 is the one mistake
+    assert told(label.float(), label) == 1.0
+
+
+def test_updates_are_counted_and_given_up(few, monkeypatch):
+    monkeypatch.setattr(comparison, "EVERY", 2)
+    monkeypatch.setattr(comparison, "TOLD", 0.0)
+    assert updates_needed("--compare", "label", 1, 5) == 2
+    monkeypatch.setattr(comparison, "TOLD", 1.1)
+    assert updates_needed("default", "outcome", 1, 3) is None
+
+
+def test_a_way_is_only_what_it_says(few):
+    seen = Player(0).play()
+    networks = {way: comparison.Network(way, 1) for way in comparison.WAYS}
+    with torch.no_grad():
+        logits = {way: network(seen) for way, network in networks.items()}
+    for way, (queries, distances, full) in comparison.WAYS.items():
+        started = networks[way].agent.embed[0].features.weight.detach().norm()
+        assert bool(started > 1) == full
+        for other, parts in comparison.WAYS.items():
+            assert torch.equal(logits[way], logits[other]) == (parts == (queries, distances, full))
+
+
+def test_the_page(few, monkeypatch):
+    pages = []
+    monkeypatch.setattr(comparison, "WAYS", {"default": (False, False, False)})
+    monkeypatch.setattr(comparison, "write_page", lambda *arguments: pages.append(arguments[-1]))
+    comparison.main(comparison.Comparison(seeds=1, updates=2))
+    assert pages[0].splitlines()[2:] == ["| labels | default | - |", "| outcomes | default | - |"]
