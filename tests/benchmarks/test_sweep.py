@@ -56,6 +56,14 @@ def test_a_run_lasts_for_the_episodes_that_count():
         assert sweep.EPISODES <= rounds * sweep.ENVS < sweep.EPISODES + sweep.ENVS
 
 
+def test_the_first_slot_is_not_the_first_to_go_where_the_memory_overflows():
+    found = {(run.task, run.variant): "--eviction similar" in run.flags for run in sweep.runs(sweep.Sweep())}
+    assert found[("MemoryChain 30", "default")] is False  # 31 pictures for 32 slots
+    assert found[("MemoryChain 40", "default")] is True
+    assert found[("UmbrellaChain 40", "default")] is True
+    assert found[("MemoryChain 100", "no memory")] is False
+
+
 def test_solved_is_bsuites_rule():
     def row(task, right):
         return {"task": task, "variant": "default", "right": right, "greedy": 1.0, "minutes": 1.0}
