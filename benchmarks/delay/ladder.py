@@ -71,6 +71,7 @@ CONTROLS = {
     "recalculation none": "--recalculation none",
     "oracle": "--recalculation oracle",
     "credit episodic": "--credit episodic",
+    "no comparison": "--no-compare",
     "no memory": "--agent none",
     "lstm": "--agent lstm --chunk-decisions 128",  # it decides at every step: backpropagation crosses the delay of 100
 }
@@ -116,6 +117,15 @@ RUNGS = [
     three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, controls=("credit episodic", "no memory")),
     three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023"),
     three_phases("KeyToDoor", 1_000, 5_000_000, SMALLER_FIRST_ROOM, kind="ni2023"),
+    Rung(  # the smallest one: what is seen has to be compared with what is remembered, by many events at a time
+        "VisualMatchPassive",
+        5,
+        "delay",
+        3_000_000,
+        controls=("no comparison", "no memory"),
+        options="--horizon 0.5 --spread-steps 35 --ent-coef 0.1 --chunk-decisions 16",
+        memory_options="--slots 40 --replayed-episodes 256 --novelty-bonus 0 --imitation-coef 0 --compare",
+    ),
     three_phases("VisualMatchActive", 90, 4_000_000),
     Rung(  # ten corridors, in which views return: the last 32 steps hold the newest cue alone. A wrong turn costs what
         # a right one pays: with fewer environments the cue is learnt before standing still is

@@ -79,6 +79,10 @@ def test_every_run_of_the_grids_is_a_command_that_trains():
         tyro.cli(RunOptions, args=words, config=(tyro.conf.OmitArgPrefixes,)).check()
 
 
+def parsed(flags):
+    return tyro.cli(RunOptions, args=shlex.split(flags), config=(tyro.conf.OmitArgPrefixes,))
+
+
 def test_the_runs_of_a_rung():
     """Its own, then the controls that it names; what it is called is what its environment is told."""
     named = {
@@ -97,8 +101,14 @@ def test_the_runs_of_a_rung():
     assert controls[0].flags == f"{start} --num-envs 2 --agent none"
     assert controls[3].flags == f"{own.flags} --recalculation oracle"
     assert controls[6].flags == f"{own.flags} --credit episodic"
-    last = tyro.cli(RunOptions, args=shlex.split(controls[6].flags), config=(tyro.conf.OmitArgPrefixes,))
+    last = parsed(controls[6].flags)
     assert last.learning.credit == "episodic"  # what is said last holds
+
+
+def test_a_control_takes_back_what_the_rung_names():
+    rung = ladder.Rung("VisualMatchPassive", 5, "delay", 64, memory_options="--compare", controls=("no comparison",))
+    assert parsed(rung.flags("default")).memory.compare
+    assert not parsed(rung.flags("no comparison")).memory.compare
 
 
 def test_a_rung_of_anothers_environment():
