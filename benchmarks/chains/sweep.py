@@ -6,10 +6,9 @@ agent has 10,000 episodes, and all of them count, those in which it still learns
 - Memory Chain: the share of right answers is above 0.625, a quarter of the way from chance to certainty;
 - Umbrella Chain: the share of wrong umbrellas is below 0.25, half of what chance takes.
 
-Default options, but 64 environments: one, as in bsuite, would be slow. Where an episode has more steps than the memory
-has slots, what is most like an older slot makes room: by default the oldest would, and that is the cue. The control of
-the Memory Chain has no memory (at length 1 none is needed); the Umbrella Chain's is an agent that acts at random, 0.5
-by construction.
+Default options, but 64 environments (one, as in bsuite, would be slow), and these not in step: all episodes are as
+long, and of a dozen chunks one would hold all that counts (`--spread-steps`). The control of the Memory Chain has no
+memory (at length 1 none is needed); the Umbrella Chain's is an agent that acts at random, 0.5 by construction.
 
 Resumable (benchmarks/runs.py). Rows in sweep.jsonl.
 """
@@ -27,8 +26,6 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from runs import Run, make_missing, markdown, read_rows, write_page
-
-from memory.options import MemoryOptions
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "sweep.jsonl"
@@ -65,11 +62,11 @@ def runs(o: Sweep) -> list[Run]:
     for (chain, variant), lengths in LENGTHS_OF.items():
         for length in lengths if chain in o.chains else ():
             if length <= o.longest:
-                budget = -(-EPISODES // ENVS) * ENVS * steps_of(chain, length)  # each environment plays whole episodes
+                whole = -(-EPISODES // ENVS) + 1  # of each environment, and one more for the spread
+                budget = whole * ENVS * steps_of(chain, length)
                 start = f"--env Reinstate/{chain}-v0 --env-kwargs length={length} --num-envs {ENVS}"
-                overflows = variant == "default" and steps_of(chain, length) > MemoryOptions.slots
-                room = "--eviction similar" if overflows else ""
-                flags = f"{start} --total-timesteps {budget} --eval-every 0 {room} {VARIANTS[variant]}"
+                rest = f"--spread-steps {steps_of(chain, length)} {VARIANTS[variant]}"
+                flags = f"{start} --total-timesteps {budget} --eval-every 0 {rest}"
                 found.append(Run(f"{chain} {length}", variant, 1, flags))
     return found
 

@@ -53,15 +53,7 @@ def test_a_run_lasts_for_the_episodes_that_count():
             ended += terminated[0]
         assert ended == 3
         rounds = int(budget) // (sweep.ENVS * sweep.steps_of(chain, int(length)))
-        assert sweep.EPISODES <= rounds * sweep.ENVS < sweep.EPISODES + sweep.ENVS
-
-
-def test_the_first_slot_is_not_the_first_to_go_where_the_memory_overflows():
-    found = {(run.task, run.variant): "--eviction similar" in run.flags for run in sweep.runs(sweep.Sweep())}
-    assert found[("MemoryChain 30", "default")] is False  # 31 pictures for 32 slots
-    assert found[("MemoryChain 40", "default")] is True
-    assert found[("UmbrellaChain 40", "default")] is True
-    assert found[("MemoryChain 100", "no memory")] is False
+        assert sweep.EPISODES <= (rounds - 1) * sweep.ENVS < sweep.EPISODES + sweep.ENVS  # the spread takes one
 
 
 def test_solved_is_bsuites_rule():
