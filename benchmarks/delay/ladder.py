@@ -127,14 +127,13 @@ RUNGS = [
         memory_options="--slots 40 --replayed-episodes 256 --novelty-bonus 0 --imitation-coef 0 --compare",
     ),
     three_phases("VisualMatchActive", 90, 4_000_000),
-    Rung(  # ten corridors, in which views return: the last 32 steps hold the newest cue alone. A wrong turn costs what
-        # a right one pays: with fewer environments the cue is learnt before standing still is
+    Rung(  # ten corridors, in which views return: the last 32 steps hold the newest cue alone
         "GridTMazeEndless",
         20,
         "length",
         4_000_000,
         controls=("no memory",),
-        options="--horizon 0.2 --num-envs 64",
+        options="--horizon 0.2",
         memory_options="--write-rule always --novelty-bonus 0",
     ),
     Rung("MiniGrid-MemoryS13", None, "", 10_000_000, controls=WITHOUT),

@@ -61,7 +61,7 @@ class Comparison:
 
     seeds: int = 3
     """Networks for each way."""
-    updates: int = 1500
+    updates: int = 1000
     """Updates at most."""
 
 
