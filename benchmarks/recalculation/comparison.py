@@ -13,7 +13,7 @@ They are taught by
 
 The figure is the number of updates until a state with the label yes is told from one with the label no in TOLD of all
 pairs of fresh ones (the area under the ROC curve), or "-" where that never happens. Ways: the agent's networks by
-default; what `--compare` changes, one after the other; and all of it, which is `--compare`.
+default; with the features of patches at full size from the start; and `--compare`, which has that, too.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from runs import markdown, write_page
 import envs  # noqa: F401
 from agents.encoders import ObservationSpec, encode_distinct
 from agents.learner import BETAS, EPSILON
-from agents.memory_agent import TILE_STD, MemoryAgent, build_codec, distance
+from agents.memory_agent import MemoryAgent, build_codec
 from agents.options import LearningOptions
 from envs.three_phases import COLOURS, SQUARES
 from memory.options import MemoryOptions
@@ -44,15 +44,8 @@ from memory.patches import distinct_rows
 HERE = Path(__file__).parent
 DELAY, EPISODES, TOLD, EVERY = 5, 128, 0.8, 20
 WANDER = (0.45, 0.1, 0.225, 0.225)  # north, where the squares are, more often
-# Do queries see f of the present, do the heads see distances, do the features of patches start at full size?
-WAYS = {
-    "default": (False, False, False),
-    "full start": (False, False, True),
-    "full start, queries": (True, False, True),
-    "full start, distances": (False, True, True),
-    "queries, distances": (True, True, False),
-    "--compare": (True, True, True),
-}
+# Does the present embedding take part, do the features of patches start at full size?
+WAYS = {"default": (False, False), "full start": (False, True), "--compare": (True, True)}
 
 
 @dataclass(frozen=True)
@@ -61,7 +54,7 @@ class Comparison:
 
     seeds: int = 3
     """Networks for each way."""
-    updates: int = 1000
+    updates: int = 600
     """Updates at most."""
 
 
@@ -118,16 +111,16 @@ def first_of_equals(pictures: Tensor) -> Tensor:
 
 
 class Network(nn.Module):
-    """The agent's own networks, with two actions: no and yes. What a way goes without is zero."""
+    """The agent's own networks, with two actions: no and yes."""
 
     def __init__(self, way: str, seed: int) -> None:
         super().__init__()
-        self.queries, self.distances, full_start = WAYS[way]
+        compare, full_start = WAYS[way]
         torch.manual_seed(seed)
-        spec, options = ObservationSpec("image", (5, 5, 3)), MemoryOptions(compare=True)
+        spec, options = ObservationSpec("image", (5, 5, 3)), MemoryOptions(compare=compare)
         self.agent = MemoryAgent(spec, 2, options, build_codec(spec, (), options))
-        if not full_start:
-            self.agent.embed[0].start_small(TILE_STD)
+        if full_start:
+            self.agent.embed[0].start_small(1.0)
 
     def forward(self, seen: Seen) -> Tensor:
         """Logits [n, 2]."""
@@ -135,11 +128,8 @@ class Network(nn.Module):
         slots = encode_distinct(agent.embed, seen.pictures.flatten(0, 1)).view(*seen.pictures.shape[:2], -1)
         frames = distinct_rows(seen.pictures[seen.episode, seen.now])
         features = agent.encode_state(frames, torch.zeros(n, dtype=torch.long), torch.zeros(n))
-        present = slots[seen.episode, seen.now]
-        asked = present if self.queries else torch.zeros_like(present)
-        read, _ = agent.read(torch.cat([features, asked], dim=-1), slots[seen.episode], seen.visible)
-        apart = distance(read, present) if self.distances else torch.zeros_like(read)
-        return agent.heads(torch.cat([features, read, apart], dim=-1), torch.zeros(n))[0]
+        x, _ = agent.look(features, slots[seen.episode, seen.now], slots[seen.episode], seen.visible)
+        return agent.heads(x, torch.zeros(n))[0]
 
 
 def told(score: Tensor, label: Tensor) -> float:

@@ -56,21 +56,19 @@ def test_updates_are_counted_and_given_up(few, monkeypatch):
     assert updates_needed("default", "outcome", 1, 3) is None
 
 
-def test_a_way_is_only_what_it_says(few):
+def test_a_way_is_what_it_says(few):
     seen = Player(0).play()
-    networks = {way: comparison.Network(way, 1) for way in comparison.WAYS}
-    with torch.no_grad():
-        logits = {way: network(seen) for way, network in networks.items()}
-    for way, (queries, distances, full) in comparison.WAYS.items():
-        started = networks[way].agent.embed[0].features.weight.detach().norm()
-        assert bool(started > 1) == full
-        for other, parts in comparison.WAYS.items():
-            assert torch.equal(logits[way], logits[other]) == (parts == (queries, distances, full))
+    for way, (compare, full) in comparison.WAYS.items():
+        network = comparison.Network(way, 1)
+        assert network(seen).shape == (len(seen.now), 2)
+        assert network.agent.options.compare == compare
+        assert bool(network.agent.embed[0].features.weight.detach().norm() > 1) == full
+    assert comparison.WAYS["--compare"] == (True, True)  # what MemoryAgent does by itself, see test_agents.py
 
 
 def test_the_page(few, monkeypatch):
     pages = []
-    monkeypatch.setattr(comparison, "WAYS", {"default": (False, False, False)})
+    monkeypatch.setattr(comparison, "WAYS", {"default": (False, False)})
     monkeypatch.setattr(comparison, "write_page", lambda *arguments: pages.append(arguments[-1]))
     comparison.main(comparison.Comparison(seeds=1, updates=2))
     assert pages[0].splitlines()[2:] == ["| labels | default | - |", "| outcomes | default | - |"]
