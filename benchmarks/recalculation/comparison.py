@@ -119,7 +119,7 @@ class Network(nn.Module):
         torch.manual_seed(seed)
         spec, options = ObservationSpec("image", (5, 5, 3)), MemoryOptions(compare=compare)
         self.agent = MemoryAgent(spec, 2, options, build_codec(spec, (), options))
-        if full_start:
+        if full_start and not compare:  # which has it anyway
             self.agent.embed[0].start_small(1.0)
 
     def forward(self, seen: Seen) -> Tensor:
