@@ -71,6 +71,8 @@ class MemoryAgent(nn.Module):
         self.spec, self.actions, self.options, self.codec = spec, actions, options, codec
         # f, parameters theta. Normalised: else embeddings grow, the attention saturates and no gradient crosses it.
         width, compare = options.embedding_width, options.compare
+        # Images that are compared are not begun small: what is learnt from outcomes waits for features to grow
+        # (benchmarks/recalculation/comparison.py). Of tiles that was not measured.
         encoder = build_encoder(spec, width)
         if isinstance(encoder, TileEncoder) or (isinstance(encoder, ImageEncoder) and not compare):
             encoder.start_small(TILE_STD)
@@ -219,6 +221,7 @@ class MemoryAgent(nn.Module):
         else:
             frames = reinstate(memory, self.codec, flat)
         slots = memory.embedding
+        fresh = None
         if o.recalculation not in ("none", "truncated"):
             fresh = encode_distinct(self.embed, frames)
             slots = slots.flatten(0, 1).index_copy(0, flat, fresh).view_as(slots)
@@ -228,7 +231,7 @@ class MemoryAgent(nn.Module):
         features = self.encode_state(
             distinct_rows(frames), memory.prev_action[e.episode, e.slot].long(), memory.prev_reward[e.episode, e.slot]
         )
-        present = slots[e.episode, e.slot]
+        present = slots[e.episode, e.slot] if fresh is None else fresh
         x, weights = self.look(features, present, slots[:, :used].index_select(0, e.episode), visible[:, :used])
         logits, value, log_scale = self.heads(x, memory.step[e.episode, e.slot])
         log_prob = torch.log_softmax(logits, dim=-1).gather(1, action[:, None]).squeeze(1)

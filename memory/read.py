@@ -42,7 +42,8 @@ def attend(
 
 
 class MemoryRead(nn.Module):
-    """The learnt part of a read: queries from states [n, S_width], what was read as [n, H * D] normalised.
+    """The learnt part of a read: queries from states [n, S_width], to which the present embedding may belong, and what
+    was read as [n, H * D], normalised.
 
     Every place in the store has a learnt address, so that heads can tell slots apart before their content means
     anything: without it, an even attention over a dozen slots dilutes the one that matters, and the association

@@ -91,7 +91,7 @@ def three_phases(
     return Rung(env, delay, "delay", budget, controls=controls, options=own, memory_options=memory, kind=kind)
 
 
-# The first room is a few steps in a hundred. With less entropy, or with fewer of its decisions in a chunk, keys are
+# The first room is 15 steps of 120, or of more. With less entropy, or with fewer of its decisions in a chunk, keys are
 # given up before it is known what they are for.
 SMALL_FIRST_ROOM = "--ent-coef 0.1 --chunk-decisions 16"
 SMALLER_FIRST_ROOM = "--ent-coef 0.1 --chunk-decisions 32"

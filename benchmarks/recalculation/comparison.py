@@ -1,7 +1,7 @@
 """Is what is seen what is remembered? `python benchmarks/recalculation/comparison.py`.
 
 The supervised counterpart of Visual Match: a colour is shown at the start of an episode, and of the coloured squares
-that are seen some forty steps later only the one of that colour pays. Neither colour tells anything without the
+that are seen after the apples only the one of that colour pays. Neither colour tells anything without the
 other, so nothing is learnt before the embedding network, the read and the heads fit together. A policy that wanders
 about plays `VisualMatchPassive` with a delay of 5, 128 fresh episodes for an update; the agent's own networks read
 every distinct picture of the episode so far (the true ones: this is not about codes), wherever a square is in view.
@@ -12,8 +12,8 @@ They are taught by
   are paid where the label is yes, 1 of 25 where it is no.
 
 The figure is the number of updates until a state with the label yes is told from one with the label no in TOLD of all
-pairs of fresh ones (the area under the ROC curve), or "-" where that never happens. Ways: the agent's networks by
-default; with the features of patches at full size from the start; and `--compare`, which has that, too.
+pairs in 128 fresh episodes (the area under the ROC curve), or "-" where that never happens. Ways: the agent's networks
+by default; with the features of patches at full size from the start; and `--compare`, which has that, too.
 """
 
 from __future__ import annotations
@@ -141,8 +141,7 @@ def told(score: Tensor, label: Tensor) -> float:
 def updates_needed(way: str, teacher: str, seed: int, most: int) -> int | None:
     """Updates until TOLD of the pairs are told, looked up at every EVERY-th; None if they never are."""
     network, player, learning = Network(way, seed), Player(seed), LearningOptions()
-    fresh = [Player(2**30 + seed).play() for _ in range(4)]
-    parameters = [p for name, p in network.named_parameters() if "codec" not in name]
+    fresh, parameters = Player(2**30 + seed).play(), list(network.parameters())
     optimizer = torch.optim.Adam(parameters, lr=learning.learning_rate, betas=BETAS, eps=EPSILON)
     for update in range(1, most + 1):
         seen = player.play()
@@ -153,8 +152,8 @@ def updates_needed(way: str, teacher: str, seed: int, most: int) -> int | None:
         optimizer.step()
         if update % EVERY == 0:
             with torch.no_grad():
-                scores = [told((network(f) @ torch.tensor([-1.0, 1.0])), f.label) for f in fresh]
-            if np.mean(scores) >= TOLD:
+                no, yes = network(fresh).unbind(dim=1)
+            if told(yes - no, fresh.label) >= TOLD:
                 return update
     return None
 

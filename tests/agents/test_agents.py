@@ -295,6 +295,8 @@ def test_what_is_compared_is_the_present_embedding():
         (x, weights), (y, others) = (agent.look(features, p, slots, everything) for p in (here, there))
         assert torch.equal(weights, others) != compare
         assert torch.equal(x, y) != compare
+        if compare:
+            assert torch.equal(y[:, 64 + 128 :], distance(y[:, 64 : 64 + 128], there))
         assert agent.heads.policy[0].in_features == x.shape[1]
 
 
@@ -326,9 +328,20 @@ def test_a_slot_is_told_what_it_earned_when_the_next_is_written():
     assert bool((memory.earned < 0).any())
 
 
-def test_replayed_decisions_reach_the_embedding_network_where_credit_crosses_the_memory():
+@pytest.mark.parametrize("mode", MODES)
+def test_what_is_seen_reaches_the_embedding_network_where_it_is_compared(mode):
+    agent = build(recalculation=mode, compare=True)
+    _, c = start(agent)
+    inputs = c.inputs(np.arange(NUM_ENVS))
+    present = agent.present(inputs.distinct)
+    assert present.requires_grad == (mode != "none")
+    assert torch.equal(present, agent.embed(inputs.observation))
+
+
+@pytest.mark.parametrize("compare", [False, True])
+def test_replayed_decisions_reach_the_embedding_network_where_credit_crosses_the_memory(compare):
     for mode in MODES:
-        agent = build(recalculation=mode)
+        agent = build(recalculation=mode, compare=compare)
         _, c, learner = learn(agent, 20)
         o, log = LearningOptions(), {}
         terms = Terms(learner.going_rate(o), Rarity.of(learner.ring, agent.codec.version), 0.0, 0.0, None)

@@ -63,7 +63,6 @@ def test_a_way_is_what_it_says(few):
         assert network(seen).shape == (len(seen.now), 2)
         assert network.agent.options.compare == compare
         assert bool(network.agent.embed[0].features.weight.detach().norm() > 1) == full
-    assert comparison.WAYS["--compare"] == (True, True)  # what MemoryAgent does by itself, see test_agents.py
 
 
 def test_the_page(few, monkeypatch):

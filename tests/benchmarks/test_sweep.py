@@ -52,6 +52,7 @@ def test_a_run_lasts_for_the_episodes_that_count():
             _, _, terminated, _, _ = envs.step([0])
             ended += terminated[0]
         assert ended == 3
+        assert f"--spread-steps {sweep.steps_of(chain, int(length))} " in f"{run.flags} "
         rounds = int(budget) // (sweep.ENVS * sweep.steps_of(chain, int(length)))
         assert sweep.EPISODES <= (rounds - 1) * sweep.ENVS < sweep.EPISODES + sweep.ENVS  # the spread takes one
 
