@@ -115,8 +115,8 @@ RUNGS = [
     Rung("TMazeActive", 500, "length", 60_000_000, controls=WITHOUT),
     Rung("TMazeActive", 1_000, "length", 60_000_000),
     three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, controls=("credit episodic", "no memory")),
-    three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023"),
-    three_phases("KeyToDoor", 1_000, 5_000_000, SMALLER_FIRST_ROOM, kind="ni2023"),
+    three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
+    three_phases("KeyToDoor", 1_000, 5_000_000, SMALLER_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     Rung(  # the smallest one: what is seen has to be compared with what is remembered, by many events at a time
         "VisualMatchPassive",
         5,
