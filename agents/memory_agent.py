@@ -71,8 +71,8 @@ class MemoryAgent(nn.Module):
         self.spec, self.actions, self.options, self.codec = spec, actions, options, codec
         # f, parameters theta. Normalised: else embeddings grow, the attention saturates and no gradient crosses it.
         width, compare = options.embedding_width, options.compare
-        # Images that are compared are not begun small: what is learnt from outcomes waits for features to grow
-        # (benchmarks/recalculation/comparison.py). Of tiles that was not measured.
+        # Images that are compared are not begun small, or the comparison is found later (docs/lab-notes.md, "Visual
+        # Match, and comparing"; single runs). Of tiles that was not measured.
         encoder = build_encoder(spec, width)
         if isinstance(encoder, TileEncoder) or (isinstance(encoder, ImageEncoder) and not compare):
             encoder.start_small(TILE_STD)

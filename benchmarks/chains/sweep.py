@@ -8,8 +8,8 @@ agent has 10,000 episodes, and all of them count, those in which it still learns
 
 Default options, but 64 environments (one, as in bsuite, would be slow), and these not in step: all episodes are as
 long, and of a dozen chunks one would hold all that counts (`--spread-steps`). So the first episode of each begins at
-random, with an empty memory; it counts. The control of the Memory Chain has no
-memory (at length 1 none is needed); the Umbrella Chain's is an agent that acts at random, 0.5 by construction.
+random, with an empty memory; it counts. The control of the Memory Chain has no memory (at length 1 none is needed); the
+Umbrella Chain's is an agent that acts at random, 0.5 by construction.
 
 Resumable (benchmarks/runs.py). Rows in sweep.jsonl.
 """
