@@ -127,13 +127,15 @@ RUNGS = [
         memory_options="--slots 40 --replayed-episodes 256 --novelty-bonus 0 --imitation-coef 0 --compare",
     ),
     three_phases("VisualMatchActive", 90, 4_000_000),
-    Rung(  # ten corridors, in which views return: the last 32 steps hold the newest cue alone
+    # Ten corridors, in which views return: the last 32 steps hold the newest cue alone. Until the cue is used, turning
+    # is worth no more than standing at the junction: a horizon of about 12 steps, half a corridor, lets turning go on.
+    Rung(
         "GridTMazeEndless",
         20,
         "length",
         4_000_000,
         controls=("no memory",),
-        options="--horizon 0.2",
+        options="--horizon 0.05 --num-envs 64",
         memory_options="--write-rule always --novelty-bonus 0",
     ),
     Rung("MiniGrid-MemoryS13", None, "", 10_000_000, controls=WITHOUT),
