@@ -14,6 +14,12 @@ def check_integer(name: str, value: int, low: int) -> None:
         raise ValueError(f"{name}={value!r} is not possible: pass an integer of at least {low}.")
 
 
+def check_bool(name: str, value: bool) -> None:
+    """Raise ValueError unless value is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name}={value!r} is not possible: pass True or False.")
+
+
 def is_finite_number(value: Any) -> bool:
     """Whether value is an integer or a float (not a bool), and neither infinite nor NaN."""
     is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)

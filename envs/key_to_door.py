@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from envs.checks import check_bool
 from envs.key_to_door_layout import draw_key_to_door, make_key_to_door_layout
 from envs.three_phases import Episode
 from envs.three_phases_single import ThreePhaseEnv
@@ -62,6 +65,13 @@ class KeyToDoor(ThreePhaseEnv):
 
     `apple_reward=` sets what an apple pays in every episode.
 
+    ## A control: the yoked door
+
+    `yoked=True` lets the player in if the key was taken in the episode *before*, whatever is done with it in this
+    one. Everything is seen and paid as often as it was, but the key is worth nothing: an agent that
+    takes it all the same does so because what it has learnt of doors or apples carries over, not because credit has
+    crossed the delay. `is_success` then tells whether the key was taken.
+
     ## Termination and truncation
 
     Terminated after exactly 15 + delay + 15 steps (10 instead of the last 15 with "ni2023"), never before;
@@ -91,9 +101,34 @@ class KeyToDoor(ThreePhaseEnv):
         delay: int = 90,
         apple_reward: float | None = None,
         preset: str = "tvt",
+        yoked: bool = False,
         render_mode: str | None = None,
     ):
         super().__init__(make_key_to_door_layout(delay, apple_reward, preset), render_mode)
+        check_bool("yoked", yoked)
+        self.yoked = yoked
+        self.took_before = False  # was the key taken in the last whole episode?
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start a new episode; with a seed, the one before is forgotten."""
+        if seed is not None:
+            self.took_before = False
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """A step; see the class page."""
+        result = super().step(action)
+        if result[2]:
+            self.took_before = self.has_key
+        return result
+
+    def _opens(self) -> bool:
+        return self.took_before if self.yoked else self.has_key
+
+    def _is_success(self) -> bool:
+        return self.has_key if self.yoked else self.success
 
     def _draw(self, rng: np.random.Generator) -> Episode:
         return draw_key_to_door(rng, self.layout)

@@ -96,15 +96,23 @@ class ThreePhaseEnv(gym.Env):
         info = {}
         if terminated:
             final = self.layout.final_reward if self.success else 0.0
-            info = {"is_success": self.success, "last_phase_reward": final}
+            info = {"is_success": self._is_success(), "last_phase_reward": final}
         return self._observe(), reward, terminated, False, info
 
     def _can_enter(self, cell: int) -> bool:
         if cell == DOOR:
-            return self.has_key
+            return self._opens()
         if cell in SQUARES:
             return self.phase == REWARD
         return cell not in (WALL, INDICATOR)
+
+    def _opens(self) -> bool:
+        """Does the door let the player in?"""
+        return self.has_key
+
+    def _is_success(self) -> bool:
+        """What the last info says of this episode."""
+        return self.success
 
     def _act_on_cell(self) -> float:
         """What the player's cell does to the board; the reward for it."""

@@ -91,9 +91,9 @@ def draw_apples(worlds: Worlds, b: int, generator: np.ndarray, num_apple_rewards
 
 
 @njit(cache=True)
-def _can_enter(cell: int, phase: int, has_key: int) -> bool:
+def _can_enter(cell: int, phase: int, opens: int) -> bool:
     if cell == DOOR:
-        return has_key == 1
+        return opens == 1
     if RED <= cell <= BLUE:
         return phase == REWARD
     return cell != WALL and cell != INDICATOR
@@ -106,6 +106,7 @@ def _advance(
     phase_steps: np.ndarray,  # [3]
     apple_rewards: np.ndarray,  # [1 or 2]
     final_reward: float,
+    opens: np.ndarray,  # [B] does the door let the player in?
     rewards: np.ndarray,  # [B] out
     terminated: np.ndarray,  # [B] out
 ) -> None:
@@ -122,7 +123,7 @@ def _advance(
         new_row = row + (1 if action == SOUTH else 0) - (1 if action == NORTH else 0)
         new_column = column + (1 if action == EAST else 0) - (1 if action == WEST else 0)
         if 0 <= new_row < ROWS and 0 <= new_column < COLUMNS:
-            if _can_enter(board[new_row, new_column], phase, worlds.has_key[b]):
+            if _can_enter(board[new_row, new_column], phase, opens[b]):
                 row, column = new_row, new_column
                 worlds.position[b, 0], worlds.position[b, 1] = row, column
 
@@ -205,12 +206,13 @@ class ThreePhaseVector(SameStepVectorEnv):
             has_key=np.zeros(num_envs, dtype=np.int64),
             success=np.zeros(num_envs, dtype=np.int64),
         )
+        self._opens = self._worlds.has_key  # [B]
 
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rewards, terminated, truncated = self._outcome()
         truncated[:] = False
         final = self.layout.final_reward
-        _advance(self._worlds, actions, self._phase_steps, self._apple_rewards, final, rewards, terminated)
+        _advance(self._worlds, actions, self._phase_steps, self._apple_rewards, final, self._opens, rewards, terminated)
         return rewards, terminated, truncated
 
     def _observe(self, which: np.ndarray, out: np.ndarray) -> None:

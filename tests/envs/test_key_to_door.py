@@ -11,6 +11,7 @@ from phase_play import (
     EAST,
     KEY_COLOUR,
     NORTH,
+    SOUTH,
     WALL,
     WEST,
     chance_level,
@@ -117,6 +118,43 @@ def test_the_door_is_shut_without_the_key() -> None:
     seen, paid, terminated, _, info = walk(env, "n" * 15)
     assert drawn(seen) == ["     ", "##d##", "# + #", "#   #", "#   #"]
     assert (paid, terminated, info) == (0.0, True, {"is_success": False, "last_phase_reward": 0.0})
+
+
+def test_a_yoked_door_opens_to_who_took_the_key_in_the_episode_before() -> None:
+    env = gym.make(ID, delay=0, yoked=True)
+
+    def play(first_room: str) -> tuple[float, dict[str, Any]]:
+        """What the door paid, and the last info."""
+        env.reset()
+        world = env.unwrapped
+        world.board[world.board == three_phases.KEY] = three_phases.BACKGROUND
+        world.board[2, 7], world.position = three_phases.KEY, (4, 5)
+        walk(env, first_room + "s" * (15 - len(first_room)))
+        _, paid, terminated, _, info = walk(env, "n" * 15)
+        assert terminated
+        return paid, info
+
+    fetch = "nnee"
+    assert play(fetch) == (0.0, {"is_success": True, "last_phase_reward": 0.0})  # nothing came before
+    assert play(fetch) == (10.0, {"is_success": True, "last_phase_reward": 10.0})
+    assert play("") == (10.0, {"is_success": False, "last_phase_reward": 10.0})
+    assert play(fetch) == (0.0, {"is_success": True, "last_phase_reward": 0.0})
+    env.reset(seed=3)  # forgets
+    assert play("") == (0.0, {"is_success": False, "last_phase_reward": 0.0})
+
+
+def test_a_yoked_batch_forgets_where_it_is_seeded_and_not_where_an_episode_is_cut_short() -> None:
+    env = gym.make_vec(ID, num_envs=3, delay=0, yoked=True)
+    env.reset(seed=0)
+    env.unwrapped._worlds.has_key[:] = 1
+    for _ in range(30):
+        ended = env.step(np.full(3, SOUTH))[2]
+    assert ended.all() and env.unwrapped._opens.tolist() == [1, 1, 1]
+    env.step(np.full(3, SOUTH))
+    env.reset(options={"reset_mask": np.array([True, False, False])})  # in the middle, without the key
+    assert env.unwrapped._opens.tolist() == [1, 1, 1]
+    env.reset(seed=[4, None, 4], options={"reset_mask": np.array([True, True, False])})
+    assert env.unwrapped._opens.tolist() == [0, 1, 1]
 
 
 def test_the_last_step_of_a_phase_counts() -> None:
@@ -228,7 +266,8 @@ def test_chance_level(preset: str, success: float, final: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"delay": 30}, {"delay": 0, "preset": "ni2023"}, {"delay": 40, "apple_reward": 0.1}]
+    "options",
+    [{"delay": 30}, {"delay": 0, "preset": "ni2023"}, {"delay": 40, "apple_reward": 0.1}, {"delay": 2, "yoked": True}],
 )
 def test_batched_equals_single(options: dict[str, Any]) -> None:
     goals = (three_phases.KEY, three_phases.APPLE, three_phases.DOOR)
@@ -264,6 +303,7 @@ def test_snapshot_in_every_phase() -> None:
         ({"apple_reward": "big"}, "apple_reward='big' is not a reward: pass a finite number, or None"),
         ({"apple_reward": float("nan")}, "apple_reward=nan"),
         ({"apple_reward": (1, 10)}, "apple_reward="),
+        ({"yoked": 1}, "yoked=1 is not possible: pass True or False"),
     ],
 )
 def test_bad_options_are_refused(options: dict[str, Any], words: str) -> None:
