@@ -21,12 +21,13 @@ class Coder(Protocol):
 class Autoencoder(Protocol):
     """A codec in training; also an `nn.Module`."""
 
-    learning_rate: float  # of Adam
     code_bytes: int  # C
 
     def training_set(self, frames: Tensor) -> Tensor: ...  # [n, ...] -> [m, ...], what batches are drawn from
 
     def loss(self, batch: Tensor) -> Tensor: ...  # rows of the training set -> scalar
+
+    def step_size(self, loss: float) -> float: ...  # of Adam, where the loss is this
 
     def freeze(self) -> Coder: ...
 

@@ -12,6 +12,8 @@ use goes on writing.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -77,11 +79,14 @@ class Codec:
 
     def learn(self, updates: int, generator: torch.Generator) -> float:
         """Trains on the ring and publishes the result if it reads the ring better; returns the last loss."""
-        loss = torch.zeros(())
+        found = math.nan
         rows = self.autoencoder.training_set(self.ring.frames[: self.ring.size])
         for _ in range(updates):
             index = torch.randint(len(rows), (BATCH,), generator=generator).to(rows.device)
             loss = self.autoencoder.loss(rows.index_select(0, index))
+            found = float(loss.detach())
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.autoencoder.step_size(found)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()
@@ -95,7 +100,7 @@ class Codec:
             self.waited = 0
         elif score < 1.0:
             self._lose_patience(generator)
-        return float(loss.detach())
+        return found
 
     def _lose_patience(self, generator: torch.Generator) -> None:
         """Draws the autoencoder in training anew where it has not got better for too long."""
@@ -106,7 +111,7 @@ class Codec:
             self.patience, self.waited = 2 * self.patience, 0
 
     def _new_optimizer(self) -> torch.optim.Optimizer:
-        return torch.optim.Adam(self.autoencoder.parameters(), lr=self.autoencoder.learning_rate)
+        return torch.optim.Adam(self.autoencoder.parameters())  # `learn` sets its step size
 
     def figures(self) -> dict[str, float]:
         """For the log: the version that writes, frames in the ring, and the tolerance that was found for images."""

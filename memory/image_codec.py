@@ -22,6 +22,8 @@ from memory.bits import bits_to_numbers, numbers_to_bits, pack_bits, straight_th
 from memory.patches import PatchGrid, distinct, distinct_rows
 
 HIDDEN = 128
+LEARNING_RATE = 5e-3
+COARSE = 0.03  # below this loss (8 grey levels) the step size falls with it: the last grey levels need small steps
 MAX_BITS_PER_PATCH = 32
 CHUNK = 256 * 49  # patches turned into floats at a time
 SAMPLE = 1024  # distinct patches whose distances set the tolerance
@@ -48,8 +50,6 @@ def tolerance_for(patches: Tensor) -> float:
 class ImageAutoencoder(nn.Module):
     """Bits for each patch, through one bottleneck that all patches share."""
 
-    learning_rate = 5e-3  # 2e-3 needs half as many updates again, 1e-2 leaves patches unresolved on some seeds
-
     def __init__(self, shape: tuple[int, ...], bits: int) -> None:
         super().__init__()
         self.grid = PatchGrid.of(shape)
@@ -61,7 +61,7 @@ class ImageAutoencoder(nn.Module):
             )
         size, b = self.grid.size, self.bits_per_patch
         self.encoder = _mlp(size, b)
-        self.decoder = nn.Sequential(_mlp(b, size), nn.Sigmoid())
+        self.decoder = _mlp(b, size)  # no sigmoid: one that saturates at black sends no gradient, and never comes back
         self.register_buffer("tolerance", torch.tensor(MAX_TOLERANCE))
 
     @property
@@ -79,8 +79,11 @@ class ImageAutoencoder(nn.Module):
     def loss(self, patches: Tensor) -> Tensor:
         """Distance of reconstructions in units of 255 grey levels, averaged over the distinct ones of `patches`."""
         target = distinct_rows(patches)[0].float() / 255.0
-        decoded = self.decoder(straight_through_sign(self.encoder(target - 0.5)))
+        decoded = self.decoder(straight_through_sign(self.encoder(target - 0.5))) + 0.5
         return ((decoded - target).square().mean(dim=1) + 1e-5).sqrt().mean()  # smooth at 0
+
+    def step_size(self, loss: float) -> float:
+        return LEARNING_RATE * min(1.0, loss / COARSE)
 
     def freeze(self) -> ImageCoder:
         return ImageCoder(copy.deepcopy(self).requires_grad_(False))
@@ -132,4 +135,5 @@ class ImageCoder(nn.Module):
     def _patches(self, numbers: Tensor) -> Tensor:
         """Decoded patches [m, F] uint8 of codes [m]."""
         parts = numbers_to_bits(numbers, self.net.bits_per_patch).split(CHUNK)
-        return torch.cat([(self.net.decoder(p * 2.0 - 1.0) * 255.0).round().to(torch.uint8) for p in parts])
+        grey = (((self.net.decoder(p * 2.0 - 1.0) + 0.5) * 255.0).round().clamp(0.0, 255.0) for p in parts)
+        return torch.cat([part.to(torch.uint8) for part in grey])

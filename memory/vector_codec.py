@@ -12,12 +12,11 @@ from memory.autoencoders import orthogonal
 from memory.bits import pack_bits, straight_through_sign, unpack_bits
 
 VECTOR_TOLERANCE = 0.1  # a component of a vector is right when it decodes to within this
+LEARNING_RATE = 1e-2
 
 
 class VectorAutoencoder(nn.Module):
     """Bits for a vector observation [n, width] float32; squared error, normalised by each component's spread."""
-
-    learning_rate = 1e-2
 
     def __init__(self, shape: tuple[int, ...], bits: int) -> None:
         super().__init__()
@@ -40,6 +39,9 @@ class VectorAutoencoder(nn.Module):
     def loss(self, frames: Tensor) -> Tensor:
         decoded = self.decoder(straight_through_sign(self.encoder(frames)))
         return F.mse_loss(decoded, frames)
+
+    def step_size(self, loss: float) -> float:
+        return LEARNING_RATE
 
     def freeze(self) -> VectorCoder:
         return VectorCoder(copy.deepcopy(self).requires_grad_(False))

@@ -142,7 +142,8 @@ def test_a_codec_that_is_stuck_begins_anew():
     frames = torch.tensor([[25, 25, 25], [204, 204, 204], [255, 0, 0]], dtype=torch.uint8).view(3, 1, 1, 3)
     codec = trained(ImageAutoencoder((1, 1, 3), 4), frames, 0)
     with torch.no_grad():
-        codec.autoencoder.decoder[0][-1].bias[2] = -200.0  # blue saturates at 0, and no gradient moves it
+        codec.autoencoder.encoder[2].weight.zero_()  # no unit of the second layer is alive, and no gradient wakes one
+        codec.autoencoder.encoder[2].bias.fill_(-1.0)
     g, best = torch.Generator().manual_seed(1), []
     for _ in range(3 * PATIENCE):
         codec.learn(20, g)
@@ -150,6 +151,23 @@ def test_a_codec_that_is_stuck_begins_anew():
     stuck = best.index(1.0)
     assert max(best[:PATIENCE]) < 1.0 and stuck > PATIENCE
     assert (codec.patience, codec.waited) == (2 * PATIENCE, 0)  # one that reads all has no reason to begin anew
+
+
+@pytest.mark.parametrize("loss, size", [(0.3, 5e-3), (0.03, 5e-3), (0.015, 2.5e-3), (0.003, 5e-4)])
+def test_small_steps_where_the_image_codec_is_nearly_right(loss: float, size: float):
+    assert ImageAutoencoder((1, 1, 3), 4).step_size(loss) == pytest.approx(size)
+
+
+def test_the_codec_steps_as_far_as_its_autoencoder_says():
+    torch.manual_seed(0)
+    frames = scenes(4, 0)
+    codec = trained(TileAutoencoder((7, 7, 3), CATEGORIES, 294), frames, 0)
+    told = []
+    codec.autoencoder.step_size = lambda loss: told.append(loss) or 0.0
+    before = [p.clone() for p in codec.autoencoder.parameters()]
+    last = codec.learn(3, torch.Generator().manual_seed(1))
+    assert len(told) == 3 and told[-1] == last
+    assert all(torch.equal(a, b) for a, b in zip(before, codec.autoencoder.parameters(), strict=True))
 
 
 def test_too_few_bits_is_a_clear_error():
