@@ -23,6 +23,7 @@ from memory.patches import PatchGrid, distinct, distinct_rows
 
 HIDDEN = 128
 LEARNING_RATE = 5e-3
+LEAK = 0.02
 COARSE = 0.03  # below this loss (8 grey levels) the step size falls with it: the last grey levels need small steps
 MAX_BITS_PER_PATCH = 32
 CHUNK = 256 * 49  # patches turned into floats at a time
@@ -61,7 +62,7 @@ class ImageAutoencoder(nn.Module):
             )
         size, b = self.grid.size, self.bits_per_patch
         self.encoder = _mlp(size, b)
-        self.decoder = _mlp(b, size)  # no sigmoid: one that saturates at black sends no gradient, and never comes back
+        self.decoder = nn.Sequential(_mlp(b, size), LeakySigmoid())
         self.register_buffer("tolerance", torch.tensor(MAX_TOLERANCE))
 
     @property
@@ -79,7 +80,7 @@ class ImageAutoencoder(nn.Module):
     def loss(self, patches: Tensor) -> Tensor:
         """Distance of reconstructions in units of 255 grey levels, averaged over the distinct ones of `patches`."""
         target = distinct_rows(patches)[0].float() / 255.0
-        decoded = self.decoder(straight_through_sign(self.encoder(target - 0.5))) + 0.5
+        decoded = self.decoder(straight_through_sign(self.encoder(target - 0.5)))
         return ((decoded - target).square().mean(dim=1) + 1e-5).sqrt().mean()  # smooth at 0
 
     def step_size(self, loss: float) -> float:
@@ -87,6 +88,14 @@ class ImageAutoencoder(nn.Module):
 
     def freeze(self) -> ImageCoder:
         return ImageCoder(copy.deepcopy(self).requires_grad_(False))
+
+
+class LeakySigmoid(nn.Module):
+    """A sigmoid that sends some gradient where it saturates: without the leak, black that came out too black never
+    came back."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sigmoid(x) + LEAK * x
 
 
 def _mlp(inputs: int, outputs: int) -> nn.Module:
@@ -135,5 +144,5 @@ class ImageCoder(nn.Module):
     def _patches(self, numbers: Tensor) -> Tensor:
         """Decoded patches [m, F] uint8 of codes [m]."""
         parts = numbers_to_bits(numbers, self.net.bits_per_patch).split(CHUNK)
-        grey = (((self.net.decoder(p * 2.0 - 1.0) + 0.5) * 255.0).round().clamp(0.0, 255.0) for p in parts)
+        grey = ((self.net.decoder(p * 2.0 - 1.0) * 255.0).round().clamp(0.0, 255.0) for p in parts)
         return torch.cat([part.to(torch.uint8) for part in grey])

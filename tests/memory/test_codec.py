@@ -153,6 +153,18 @@ def test_a_codec_that_is_stuck_begins_anew():
     assert (codec.patience, codec.waited) == (2 * PATIENCE, 0)  # one that reads all has no reason to begin anew
 
 
+def test_a_pixel_that_came_out_too_black_comes_back():
+    torch.manual_seed(0)
+    frames = torch.tensor([[25, 25, 25], [204, 204, 204], [255, 0, 0]], dtype=torch.uint8).view(3, 1, 1, 3)
+    codec = trained(ImageAutoencoder((1, 1, 3), 4), frames, 0)
+    with torch.no_grad():
+        codec.autoencoder.decoder[0][-1].bias[2] = -30.0  # blue saturates at 0
+    g = torch.Generator().manual_seed(1)
+    for _ in range(PATIENCE - 1):  # it does not begin anew
+        codec.learn(20, g)
+    assert (codec.current.fidelity(frames, codec.current.encode(frames)) == 1).all()
+
+
 @pytest.mark.parametrize("loss, size", [(0.3, 5e-3), (0.03, 5e-3), (0.015, 2.5e-3), (0.003, 5e-4)])
 def test_small_steps_where_the_image_codec_is_nearly_right(loss: float, size: float):
     assert ImageAutoencoder((1, 1, 3), 4).step_size(loss) == pytest.approx(size)
