@@ -52,7 +52,7 @@ def draw(results: list[dict[str, Any]], out: Path) -> Figure:
                 (rung.delay, r)
                 for rung in RUNGS
                 for r in results
-                if rung.env == env and (r["task"], r["variant"]) == (rung.task, variant)
+                if rung.env == env and rung.kind != "yoked" and (r["task"], r["variant"]) == (rung.task, variant)
             ]
             for variant in ("default", "no memory")
         }

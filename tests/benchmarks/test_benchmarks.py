@@ -138,7 +138,8 @@ def test_the_ladder_trains_and_plays_on_lengths_never_seen(tmp_path, monkeypatch
     monkeypatch.setattr(ladder, "RESULTS", tmp_path / "results.jsonl")
     monkeypatch.setattr(ladder, "STOP", "--num-envs 2 --eval-episodes 2")
     monkeypatch.setattr(ladder, "RUNGS", [ladder.Rung("GridTMazePassive", 4, "length", 64, 1)])
-    monkeypatch.setattr(delay_plot, "RUNGS", ladder.RUNGS)
+    yoked = ladder.Rung("GridTMazePassive", 4, "length", 64, kind="yoked")
+    monkeypatch.setattr(delay_plot, "RUNGS", [*ladder.RUNGS, yoked])
     monkeypatch.setattr(ladder, "ZERO_SHOT", {"GridTMazePassive 4": (9,)})
     monkeypatch.setattr(runs, "EPISODES", 4)
     ladder.main(ladder.Ladder(jobs=1, tasks=("GridTMazePassive 4",)))
@@ -146,7 +147,8 @@ def test_the_ladder_trains_and_plays_on_lengths_never_seen(tmp_path, monkeypatch
     assert 0 <= row["zero_shot"]["9"]["greedy"] <= 1
     text = (tmp_path / "results.md").read_text()
     blind = row | {"variant": "no memory", "greedy": 0.5}
-    success, episodes = delay_plot.draw([row | {"greedy": 1.0}, blind], tmp_path / "docs" / "delay.png").axes
+    worthless = row | {"task": yoked.task, "greedy": 0.3}  # not what the figure is about
+    success, episodes = delay_plot.draw([row | {"greedy": 1.0}, blind, worthless], tmp_path / "docs" / "delay.png").axes
     ring, dot, cross, *bars = (line.get_xydata().tolist() for line in success.lines)
     assert ring == [[4, 0.5]] and dot == [[4, 1.0]] and cross == [[9, row["zero_shot"]["9"]["greedy"]]]
     assert [bar[0][0] for bar in bars[:2]] == [4, 9] and bars[0][1][1] == 1.0

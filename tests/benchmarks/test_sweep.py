@@ -12,8 +12,9 @@ HEAD = "step,r,l,success,cue,t\n"
 
 
 def test_the_sweep_trains_counts_and_resumes(tmp_path, monkeypatch, capsys):
-    for name, value in (("HERE", tmp_path), ("RESULTS", tmp_path / "sweep.jsonl"), ("EPISODES", 12), ("ENVS", 5)):
+    for name, value in (("HERE", tmp_path), ("RESULTS", tmp_path / "sweep.jsonl"), ("EPISODES", 12)):
         monkeypatch.setattr(sweep, name, value)
+    monkeypatch.setattr(sweep, "ENVS", dict.fromkeys(sweep.ENVS, 5))
     monkeypatch.setattr(sweep, "write_page", lambda *arguments: None)
     monkeypatch.setattr(runs, "EPISODES", 4)
     sweep.main(sweep.Sweep(jobs=1, longest=1))
@@ -45,16 +46,17 @@ def test_a_run_lasts_for_the_episodes_that_count():
     for run in (found[3], found[-1]):
         chain, length = run.task.split()
         (budget,) = re.findall(r"--total-timesteps (\d+)", run.flags)
-        envs = make_vector(f"Reinstate/{chain}-v0", 1, {"length": int(length)})
-        envs.reset(seed=[1])
+        played = make_vector(f"Reinstate/{chain}-v0", 1, {"length": int(length)})
+        played.reset(seed=[1])
         ended = 0
         for _ in range(3 * sweep.steps_of(chain, int(length))):
-            _, _, terminated, _, _ = envs.step([0])
+            _, _, terminated, _, _ = played.step([0])
             ended += terminated[0]
         assert ended == 3
         assert f"--spread-steps {sweep.steps_of(chain, int(length))} " in f"{run.flags} "
-        rounds = int(budget) // (sweep.ENVS * sweep.steps_of(chain, int(length)))
-        assert sweep.EPISODES <= (rounds - 1) * sweep.ENVS < sweep.EPISODES + sweep.ENVS  # the spread takes one
+        envs = sweep.ENVS[chain]
+        rounds = int(budget) // (envs * sweep.steps_of(chain, int(length)))
+        assert sweep.EPISODES <= (rounds - 1) * envs < sweep.EPISODES + envs  # the spread takes one
 
 
 def test_solved_is_bsuites_rule():
