@@ -63,7 +63,8 @@ class KeyToDoor(ThreePhaseEnv):
     | "tvt"     | 1 or 10, drawn once for each episode | 10                     |
     | "ni2023"  | 1                                    | 5                      |
 
-    `apple_reward=` sets what an apple pays in every episode.
+    `apple_reward=` sets what an apple pays in every episode, `key_reward=` what taking the key pays at once (by
+    default nothing). With a small price, such as -1, whoever does not connect the key with the door learns to leave it.
 
     ## A control: the yoked door
 
@@ -101,10 +102,11 @@ class KeyToDoor(ThreePhaseEnv):
         delay: int = 90,
         apple_reward: float | None = None,
         preset: str = "tvt",
+        key_reward: float = 0.0,
         yoked: bool = False,
         render_mode: str | None = None,
     ):
-        super().__init__(make_key_to_door_layout(delay, apple_reward, preset), render_mode)
+        super().__init__(make_key_to_door_layout(delay, apple_reward, preset, key_reward), render_mode)
         check_bool("yoked", yoked)
         self.yoked = yoked
         self.took_before = False  # was the key taken in the last whole episode?

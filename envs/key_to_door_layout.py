@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from envs.checks import check_choice
+from envs.checks import check_choice, is_finite_number
 from envs.three_phases import (
     APPLE_FLOOR,
     APPLE_START,
@@ -46,16 +48,20 @@ KEY_CELLS, START_CELLS = cells_of(_EXPLORE, "k"), cells_of(_EXPLORE, "p")  # [10
 REWARD_START = cells_of(_REWARD, "p")[0]
 
 
-def make_key_to_door_layout(delay: int, apple_reward: float | None, preset: str) -> ThreePhaseLayout:
+def make_key_to_door_layout(delay: int, apple_reward: float | None, preset: str, key_reward: float) -> ThreePhaseLayout:
     """Check the options of Key-to-Door and work out its numbers.
 
     Raises:
         ValueError: an option is out of range or unknown.
     """
     check_choice("preset", preset, PRESETS)
+    if not is_finite_number(key_reward):
+        raise ValueError(f"key_reward={key_reward!r} is not a reward: pass a finite number.")
     if preset == "tvt":
-        return make_layout(delay, apple_reward, (1.0, 10.0), reward_steps=15, final=10.0)
-    return make_layout(delay, apple_reward, (1.0,), reward_steps=10, final=5.0)
+        layout = make_layout(delay, apple_reward, (1.0, 10.0), reward_steps=15, final=10.0)
+    else:
+        layout = make_layout(delay, apple_reward, (1.0,), reward_steps=10, final=5.0)
+    return replace(layout, key_reward=float(key_reward))
 
 
 def draw_key_to_door(rng: np.random.Generator, layout: ThreePhaseLayout) -> Episode:

@@ -44,10 +44,11 @@ class KeyToDoorVector(ThreePhaseVector):
         delay: int = 90,
         apple_reward: float | None = None,
         preset: str = "tvt",
+        key_reward: float = 0.0,
         yoked: bool = False,
         render_mode: str | None = None,
     ):
-        super().__init__(num_envs, make_key_to_door_layout(delay, apple_reward, preset), render_mode)
+        super().__init__(num_envs, make_key_to_door_layout(delay, apple_reward, preset, key_reward), render_mode)
         check_bool("yoked", yoked)
         self.yoked = yoked
         if yoked:

@@ -74,6 +74,7 @@ class ThreePhaseLayout:
     phase_steps: tuple[int, int, int]  # explore, distractor, reward
     apple_rewards: tuple[float, ...]  # one of these is drawn for every episode
     final_reward: float
+    key_reward: float = 0.0  # for taking the key, where there is one
 
     @property
     def delay(self) -> int:

@@ -121,6 +121,7 @@ class ThreePhaseEnv(gym.Env):
             self.has_key = True
             self.board[self.position] = BACKGROUND
             self.board[INDICATOR_CELL] = INDICATOR
+            return self.layout.key_reward
         elif cell == APPLE:
             self.board[self.position] = BACKGROUND
             self.taken[self.position] = self.frame

@@ -106,6 +106,7 @@ def _advance(
     phase_steps: np.ndarray,  # [3]
     apple_rewards: np.ndarray,  # [1 or 2]
     final_reward: float,
+    key_reward: float,
     opens: np.ndarray,  # [B] does the door let the player in?
     rewards: np.ndarray,  # [B] out
     terminated: np.ndarray,  # [B] out
@@ -133,6 +134,7 @@ def _advance(
             worlds.has_key[b] = 1
             board[row, column] = BACKGROUND
             board[_INDICATOR_ROW, _INDICATOR_COLUMN] = INDICATOR
+            reward = key_reward
         elif cell == APPLE:
             board[row, column] = BACKGROUND
             worlds.taken[b, row, column] = frame
@@ -211,8 +213,8 @@ class ThreePhaseVector(SameStepVectorEnv):
     def _advance(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         rewards, terminated, truncated = self._outcome()
         truncated[:] = False
-        final = self.layout.final_reward
-        _advance(self._worlds, actions, self._phase_steps, self._apple_rewards, final, self._opens, rewards, terminated)
+        pays = self._apple_rewards, self.layout.final_reward, self.layout.key_reward
+        _advance(self._worlds, actions, self._phase_steps, *pays, self._opens, rewards, terminated)
         return rewards, terminated, truncated
 
     def _observe(self, which: np.ndarray, out: np.ndarray) -> None:

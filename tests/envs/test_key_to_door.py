@@ -120,6 +120,13 @@ def test_the_door_is_shut_without_the_key() -> None:
     assert (paid, terminated, info) == (0.0, True, {"is_success": False, "last_phase_reward": 0.0})
 
 
+def test_a_key_has_its_price() -> None:
+    env = gym.make(ID, delay=0, key_reward=-1)
+    start(env, 4, 5, key=(2, 7))
+    paid = [walk(env, step)[1] for step in "nneewe"]  # and once more over the same cell
+    assert paid == [0.0, 0.0, 0.0, -1.0, 0.0, 0.0]
+
+
 def test_a_yoked_door_opens_to_who_took_the_key_in_the_episode_before() -> None:
     env = gym.make(ID, delay=0, yoked=True)
 
@@ -267,7 +274,12 @@ def test_chance_level(preset: str, success: float, final: float) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"delay": 30}, {"delay": 0, "preset": "ni2023"}, {"delay": 40, "apple_reward": 0.1}, {"delay": 2, "yoked": True}],
+    [
+        {"delay": 30},
+        {"delay": 0, "preset": "ni2023"},
+        {"delay": 40, "apple_reward": 0.1},
+        {"delay": 2, "yoked": True, "key_reward": -1},
+    ],
 )
 def test_batched_equals_single(options: dict[str, Any]) -> None:
     goals = (three_phases.KEY, three_phases.APPLE, three_phases.DOOR)
@@ -303,6 +315,7 @@ def test_snapshot_in_every_phase() -> None:
         ({"apple_reward": "big"}, "apple_reward='big' is not a reward: pass a finite number, or None"),
         ({"apple_reward": float("nan")}, "apple_reward=nan"),
         ({"apple_reward": (1, 10)}, "apple_reward="),
+        ({"key_reward": "dear"}, "key_reward='dear' is not a reward: pass a finite number"),
         ({"yoked": 1}, "yoked=1 is not possible: pass True or False"),
     ],
 )
