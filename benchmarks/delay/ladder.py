@@ -76,6 +76,7 @@ CONTROLS = {
     "lstm": "--agent lstm --chunk-decisions 128",  # it decides at every step: backpropagation crosses the delay of 100
 }
 KINDS = {"in pixels": "observation=pixels", "ni2023": "preset=ni2023", "yoked": "yoked=true", "priced": "key_reward=-1"}
+WHY = ("yoked", "priced")  # kinds that ask why a task is solved: not in the figure
 
 
 def three_phases(
@@ -118,7 +119,9 @@ RUNGS = [
     # Is it credit? The same, but the door opens to who took the key in the episode before (success: the key was taken),
     # or the key has a price, so that only who connects it with the door takes it.
     three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind="yoked", controls=("no memory",)),
-    three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind="priced", controls=("no memory",)),
+    three_phases(
+        "KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind="priced", controls=("credit episodic", "no memory")
+    ),
     three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     three_phases("KeyToDoor", 1_000, 5_000_000, SMALLER_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     Rung(  # the smallest one: what is seen has to be compared with what is remembered, by many events at a time
