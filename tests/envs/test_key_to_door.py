@@ -164,6 +164,19 @@ def test_a_yoked_batch_forgets_where_it_is_seeded_and_not_where_an_episode_is_cu
     assert env.unwrapped._opens.tolist() == [0, 1, 1]
 
 
+def test_a_snapshot_of_a_yoked_batch_knows_the_episodes_before() -> None:
+    env, other = (gym.make_vec(ID, num_envs=2, delay=0, yoked=True) for _ in range(2))
+    env.reset(seed=0)
+    env.unwrapped._opens[:] = [1, 0]
+    other.reset(seed=1)
+    other.set_state(env.get_state())
+    door = np.full(2, NORTH)
+    paid = sum(
+        np.stack([other.step(np.full(2, SOUTH))[1] for _ in range(15)] + [other.step(door)[1] for _ in range(15)])
+    )
+    assert paid.tolist() == [10.0, 0.0]
+
+
 def test_the_last_step_of_a_phase_counts() -> None:
     env = gym.make(ID, delay=0)
     start(env, 5, 5, key=(2, 7))
