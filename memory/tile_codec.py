@@ -59,10 +59,10 @@ class TileAutoencoder(nn.Module):
         parts = logits.split(self.categories, dim=1)
         return sum((F.cross_entropy(p, self.parts[kinds, i]) for i, p in enumerate(parts)), torch.zeros(()))
 
-    @torch.no_grad()
     def step_size(self, loss: float) -> float:
         return LEARNING_RATE
 
+    @torch.no_grad()
     def freeze(self) -> TileCoder:
         bits = self.to_bits(self.embed.weight) >= 0  # [kinds, b]
         every_code = numbers_to_bits(torch.arange(2**self.bits_per_tile, device=bits.device), self.bits_per_tile)

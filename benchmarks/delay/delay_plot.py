@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from ladder import RESULTS, RUNGS, WHY, ZERO_SHOT_EPISODES
+from ladder import RESULTS, RUNGS, WORTHLESS, ZERO_SHOT_EPISODES
 from matplotlib.figure import Figure
 from runs import EPISODES, read_rows
 
@@ -52,7 +52,7 @@ def draw(results: list[dict[str, Any]], out: Path) -> Figure:
                 (rung.delay, r)
                 for rung in RUNGS
                 for r in results
-                if rung.env == env and rung.kind not in WHY and (r["task"], r["variant"]) == (rung.task, variant)
+                if rung.env == env and rung.kind not in WORTHLESS and (r["task"], r["variant"]) == (rung.task, variant)
             ]
             for variant in ("default", "no memory")
         }

@@ -56,7 +56,7 @@ class Rung:
     @property
     def env_kwargs(self) -> tuple[str, ...]:
         delay = () if self.delay is None else (f"{self.keyword}={self.delay}",)
-        return (*delay, *([KINDS[self.kind]] if self.kind else []))
+        return (*delay, *(KINDS[self.kind].split() if self.kind else []))
 
     def flags(self, variant: str) -> str:
         kwargs = f"--env-kwargs {' '.join(self.env_kwargs)}" if self.env_kwargs else ""
@@ -75,8 +75,14 @@ CONTROLS = {
     "no memory": "--agent none",
     "lstm": "--agent lstm --chunk-decisions 128",  # it decides at every step: backpropagation crosses the delay of 100
 }
-KINDS = {"in pixels": "observation=pixels", "ni2023": "preset=ni2023", "yoked": "yoked=true", "priced": "key_reward=-1"}
-WHY = ("yoked", "priced")  # kinds that ask why a task is solved: not in the figure
+KINDS = {
+    "in pixels": "observation=pixels",
+    "ni2023": "preset=ni2023",
+    "yoked": "yoked=true",
+    "priced": "key_reward=-1",
+    "yoked and priced": "yoked=true key_reward=-1",
+}
+WORTHLESS = ("yoked", "yoked and priced")  # kinds in which a key is worth nothing: not in the figure
 
 
 def three_phases(
@@ -116,12 +122,13 @@ RUNGS = [
     Rung("TMazeActive", 500, "length", 60_000_000, controls=WITHOUT),
     Rung("TMazeActive", 1_000, "length", 60_000_000),
     three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, controls=("credit episodic", "no memory")),
-    # Is it credit? The same, but the door opens to who took the key in the episode before (success: the key was taken),
-    # or the key has a price, so that only who connects it with the door takes it.
+    # Is it credit? The same, but the door opens to who took the key in the episode before (success: the key was taken);
+    # or the key has a price, so that only who connects it with the door takes it; or both, so that nobody should.
     three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind="yoked", controls=("no memory",)),
     three_phases(
         "KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind="priced", controls=("credit episodic", "no memory")
     ),
+    three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind="yoked and priced"),
     three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     three_phases("KeyToDoor", 1_000, 5_000_000, SMALLER_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     Rung(  # the smallest one: what is seen has to be compared with what is remembered, by many events at a time
