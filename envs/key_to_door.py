@@ -20,7 +20,7 @@ class KeyToDoor(ThreePhaseEnv):
     Three phases on boards of 7 x 11 cells, seen through a window of 5 x 5 cells around the player.
 
     1. Explore, 15 steps: two joined rooms with a key in the upper one and the player in the lower one, both
-       at random. Walking onto the key takes it. That pays nothing; a white cell in the top wall blinks for
+       at random. Walking onto the key takes it. By default that pays nothing; a white cell in the top wall blinks for
        one frame.
     2. Distractor, `delay` steps: a hall with apples on 10 of 22 cells, drawn at random. An apple that was
        taken is back in the picture 21 steps later.
@@ -66,22 +66,27 @@ class KeyToDoor(ThreePhaseEnv):
     `apple_reward=` sets what an apple pays in every episode, `key_reward=` what taking the key pays at once (by
     default nothing). With a small price, such as -1, whoever does not connect the key with the door learns to leave it.
 
-    ## A control: the yoked door
+    ## Controls: what does taking the key show?
 
-    `yoked=True` lets the player in if the key was taken in the episode *before*, whatever is done with it in this
-    one. Everything is seen and paid as often as it was, but the key is worth nothing: an agent that
-    takes it all the same does so because what it has learnt of doors or apples carries over, not because credit has
-    crossed the delay. `is_success` then tells whether the key was taken.
+    Taking the key costs nothing, so an agent may do it without knowing what it is for, because what it has learnt of
+    doors and apples carries over. Two options tell that from credit for the key:
+
+    - `key_reward=-1`: only who connects the key with the door takes it.
+    - `yoked=True`: the player is let in if the key was taken in the episode *before* (the last one that was played to
+      its end; after a seed, none), whatever is done with it in this one. All is seen and paid as without `yoked` by a
+      policy that stays the same, but the key is worth nothing. While a policy gets better, its later episodes have
+      both more keys and more open doors, so an agent that learns from old episodes again may still find the two
+      going together: with both options at once nobody should take the key.
 
     ## Termination and truncation
 
     Terminated after exactly 15 + delay + 15 steps (10 instead of the last 15 with "ni2023"), never before;
-    never truncated. The last step's info has `is_success` (bool: the door was opened) and `last_phase_reward`
-    (float), which is the measure of success, as the apples' rewards are large and noisy.
+    never truncated. The last step's info has `is_success` (bool: the door was opened; with `yoked`: the key was
+    taken) and `last_phase_reward` (float), which is the measure of success, as the apples' rewards are large and noisy.
 
     ## Optimal return, memory lag, credit lag, chance level
 
-    Of the last phase, without the apples (the whole return with `apple_reward=0`):
+    Of the last phase, without the apples (the whole return with `apple_reward=0` and no `key_reward`):
 
     | Preset   | Optimal | Best without memory | Random policy       | Memory lag | Credit lag       |
     |----------|---------|---------------------|---------------------|------------|------------------|

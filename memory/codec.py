@@ -5,9 +5,8 @@ that copy reads the ring better than the version in use, it is published as the 
 of them are kept. A slot of an older version is no longer readable and is left out of recalculation; once the
 codec reads all it writes it rests, and versions stop changing.
 
-Training can get stuck: a colour that saturates at 0 never comes back, every frame that shows it is unfaithful, and
-nothing is recalculated any more. A copy that has not got better for long therefore begins anew, while the version in
-use goes on writing.
+Training can get stuck where units are dead and send no gradient: no frame is faithful, and nothing is recalculated any
+more. A copy that has not got better for long therefore begins anew, while the version in use goes on writing.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from ladder import RESULTS, RUNGS, WORTHLESS, ZERO_SHOT_EPISODES
+from ladder import RESULTS, RUNGS, WORTHLESS, ZERO_SHOT_EPISODES, Rung
 from matplotlib.figure import Figure
 from runs import EPISODES, read_rows
 
@@ -18,6 +18,7 @@ COLOURS = {
     "TMazePassive": "tab:green",
     "TMazeActive": "tab:red",
     "KeyToDoor": "tab:purple",
+    "KeyToDoor priced": "tab:pink",
     "VisualMatchActive": "tab:brown",
 }
 SURE = 1.96  # standard deviations: 95 %
@@ -39,6 +40,13 @@ def interval(rate: float, count: int) -> tuple[float, float]:
     return max(centre - half, 0.0), min(centre + half, 1.0)
 
 
+def series(rung: Rung) -> str | None:
+    """The series that a rung's dots belong to; None where success is not what the figure is about."""
+    if rung.kind in WORTHLESS:
+        return None
+    return f"{rung.env} priced" if rung.kind == "priced" else rung.env
+
+
 def draw(results: list[dict[str, Any]], out: Path) -> Figure:
     """Above, greedy success of the last checkpoint, a dot for each seed with its interval, a cross where a policy was
     played on a length that it was not trained on, a ring for agents without a memory; below, the episodes that learning
@@ -52,7 +60,7 @@ def draw(results: list[dict[str, Any]], out: Path) -> Figure:
                 (rung.delay, r)
                 for rung in RUNGS
                 for r in results
-                if rung.env == env and rung.kind not in WORTHLESS and (r["task"], r["variant"]) == (rung.task, variant)
+                if series(rung) == env and (r["task"], r["variant"]) == (rung.task, variant)
             ]
             for variant in ("default", "no memory")
         }

@@ -138,7 +138,12 @@ def test_the_ladder_trains_and_plays_on_lengths_never_seen(tmp_path, monkeypatch
     monkeypatch.setattr(ladder, "RESULTS", tmp_path / "results.jsonl")
     monkeypatch.setattr(ladder, "STOP", "--num-envs 2 --eval-episodes 2")
     monkeypatch.setattr(ladder, "RUNGS", [ladder.Rung("GridTMazePassive", 4, "length", 64, 1)])
-    yoked = ladder.Rung("GridTMazePassive", 4, "length", 64, kind="yoked")
+    yoked, priced = (ladder.Rung("GridTMazePassive", 4, "length", 64, kind=kind) for kind in ("yoked", "priced"))
+    assert [delay_plot.series(r) for r in (*ladder.RUNGS, yoked, priced)] == [
+        "GridTMazePassive",
+        None,
+        f"{priced.env} priced",
+    ]
     monkeypatch.setattr(delay_plot, "RUNGS", [*ladder.RUNGS, yoked])
     monkeypatch.setattr(ladder, "ZERO_SHOT", {"GridTMazePassive 4": (9,)})
     monkeypatch.setattr(runs, "EPISODES", 4)

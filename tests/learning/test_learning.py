@@ -50,7 +50,7 @@ def test_the_agent_goes_to_look_at_what_it_will_need(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
-def test_the_key_is_fetched_for_a_door_that_comes_after_the_apples(tmp_path):
-    (rung,) = (r for r in RUNGS if r.task == "KeyToDoor 90")
-    assert greedy_success(tmp_path / "run", *shlex.split(rung.flags("default"))) >= 0.95
+def test_a_key_with_a_price_is_fetched_for_a_door_that_comes_after_the_apples(tmp_path):
+    (rung,) = (r for r in RUNGS if r.task == "KeyToDoor priced 90")
+    assert greedy_success(tmp_path / "run", *shlex.split(rung.flags("default"))) >= 0.8
     assert greedy_success(tmp_path / "blind", *shlex.split(rung.flags("no memory"))) <= 0.1
