@@ -128,7 +128,7 @@ RUNGS = [
     three_phases(
         "KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind="priced", controls=("credit episodic", "no memory")
     ),
-    three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind="yoked and priced"),
+    three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind="yoked and priced", controls=("no memory",)),
     three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     three_phases("KeyToDoor", 1_000, 5_000_000, SMALLER_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     Rung(  # the smallest one: what is seen has to be compared with what is remembered, by many events at a time
