@@ -64,19 +64,14 @@ class KeyToDoor(ThreePhaseEnv):
     | "ni2023"  | 1                                    | 5                      |
 
     `apple_reward=` sets what an apple pays in every episode, `key_reward=` what taking the key pays at once (by
-    default nothing). With a small price, such as -1, whoever does not connect the key with the door learns to leave it.
+    default nothing).
 
-    ## Controls: what does taking the key show?
+    Taking the key costs nothing, so an agent may do it without knowing what it is for. Two options are controls:
 
-    Taking the key costs nothing, so an agent may do it without knowing what it is for, because what it has learnt of
-    doors and apples carries over. Two options tell that from credit for the key:
-
-    - `key_reward=-1`: only who connects the key with the door takes it.
+    - `key_reward=-1`, or another price: only who connects the key with the door should take it.
     - `yoked=True`: the player is let in if the key was taken in the episode *before* (the last one that was played to
       its end; after a seed, none), whatever is done with it in this one. All is seen and paid as without `yoked` by a
-      policy that stays the same, but the key is worth nothing. While a policy gets better, its later episodes have
-      both more keys and more open doors, so an agent that learns from old episodes again may still find the two
-      going together: with both options at once nobody should take the key.
+      policy that stays the same, but the key is worth nothing. With a price as well, nobody should take it.
 
     ## Termination and truncation
 
