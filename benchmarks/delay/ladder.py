@@ -123,7 +123,7 @@ RUNGS = [
     Rung("TMazeActive", 1_000, "length", 60_000_000),
     three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, controls=("credit episodic", "no memory")),
     # Is it credit? The same, but the door opens to who took the key in the episode before (success: the key was taken);
-    # or the key has a price, so that only who connects it with the door takes it; or both, so that nobody should.
+    # or the key has a price, so that only who connects it with the door should take it; or both, so that nobody should.
     three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind="yoked", controls=("no memory",)),
     three_phases(
         "KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind="priced", controls=("credit episodic", "no memory")
