@@ -135,7 +135,7 @@ RUNGS = [
         "VisualMatchPassive",
         5,
         "delay",
-        3_000_000,
+        6_000_000,
         controls=("oracle", "no comparison", "no memory"),
         options="--horizon 0.5 --spread-steps 35 --ent-coef 0.1 --chunk-decisions 16",
         memory_options="--slots 40 --replayed-episodes 256 --novelty-bonus 0 --imitation-coef 0 --compare",
