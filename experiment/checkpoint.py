@@ -18,7 +18,7 @@ from experiment.errors import UserError
 from experiment.options import RunOptions
 from experiment.run_folder import versions, write_json, write_text
 
-FORMAT = 4  # 4: the image codec's output is another function of the same weights
+FORMAT = 5  # 5: the codec of vectors begins as a thermometer, and has other parameters
 POINTERS = ("latest", "best")  # small files that name a checkpoint
 
 

@@ -23,6 +23,8 @@ class Autoencoder(Protocol):
 
     code_bytes: int  # C
 
+    def begin(self, generator: torch.Generator | None = None) -> None: ...  # draws the parameters anew
+
     def training_set(self, frames: Tensor) -> Tensor: ...  # [n, ...] -> [m, ...], what batches are drawn from
 
     def loss(self, batch: Tensor) -> Tensor: ...  # rows of the training set -> scalar

@@ -16,7 +16,7 @@ import math
 import torch
 from torch import Tensor
 
-from memory.autoencoders import Autoencoder, Coder, orthogonal
+from memory.autoencoders import Autoencoder, Coder
 from memory.frame_ring import FrameRing
 from memory.image_codec import ImageAutoencoder, ImageCoder
 from memory.tile_codec import TileAutoencoder
@@ -105,7 +105,7 @@ class Codec:
         """Draws the autoencoder in training anew where it has not got better for too long."""
         self.waited += 1
         if self.waited == self.patience:
-            orthogonal(self.autoencoder, generator=generator)
+            self.autoencoder.begin(generator)
             self.optimizer = self._new_optimizer()
             self.patience, self.waited = 2 * self.patience, 0
 

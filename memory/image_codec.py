@@ -65,6 +65,10 @@ class ImageAutoencoder(nn.Module):
         self.decoder = nn.Sequential(_mlp(b, size), LeakySigmoid())
         self.register_buffer("tolerance", torch.tensor(MAX_TOLERANCE))
 
+    def begin(self, generator: torch.Generator | None = None) -> None:
+        """Draws the parameters anew."""
+        orthogonal(self, generator=generator)
+
     @property
     def code_bytes(self) -> int:
         return -(-self.grid.count * self.bits_per_patch // 8)

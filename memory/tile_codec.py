@@ -42,7 +42,11 @@ class TileAutoencoder(nn.Module):
         self.embed = nn.Embedding(kinds, 32)
         self.to_bits = nn.Linear(32, self.bits_per_tile)
         self.to_logits = nn.Sequential(nn.Linear(self.bits_per_tile, 64), nn.ReLU(), nn.Linear(64, sum(categories)))
-        orthogonal(self)
+        self.begin()
+
+    def begin(self, generator: torch.Generator | None = None) -> None:
+        """Draws the linear layers."""
+        orthogonal(self, generator=generator)
 
     @property
     def code_bytes(self) -> int:

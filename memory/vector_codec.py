@@ -1,4 +1,11 @@
-"""The codec of vector observations."""
+"""The codec of vector observations: it begins as a thermometer.
+
+Each component has as many thresholds as a code has bits for it, evenly apart around 0, and its bits say which of them
+it has reached; it decodes to the middle between two of them. With 294 bits that reads components from -9 to 9 of a
+vector of 3 and from -1 to 1 of one of 23 before anything was learnt, random ones too, which a network that begins at
+random hardly learns to read (docs/lab-notes.md, "bsuite's chains"). The rest is learnt: thresholds and levels move, and
+a small network beside either of them, which says nothing at first, adds what they miss.
+"""
 
 from __future__ import annotations
 
@@ -12,33 +19,60 @@ from memory.autoencoders import orthogonal
 from memory.bits import pack_bits, straight_through_sign, unpack_bits
 
 VECTOR_TOLERANCE = 0.1  # a component of a vector is right when it decodes to within this
-LEARNING_RATE = 1e-2
+GAP = 0.19  # between thresholds: their middles are within the tolerance of everything between
+SHARPNESS = 8.0  # of a threshold: a component that is further from it than about 1 / 8 sends it little gradient
+HIDDEN = 64
+LEARNING_RATE = 1e-3
 
 
 class VectorAutoencoder(nn.Module):
-    """Bits for a vector observation [n, width] float32; squared error, normalised by each component's spread."""
+    """Bits for a vector observation [n, width] float32."""
 
     def __init__(self, shape: tuple[int, ...], bits: int) -> None:
         super().__init__()
         (width,) = shape
         self.bits = bits
-        self.encoder = nn.Sequential(nn.Linear(width, 64), nn.ReLU(), nn.Linear(64, bits))
-        self.decoder = nn.Sequential(nn.Linear(bits, 64), nn.ReLU(), nn.Linear(64, width))
-        orthogonal(self)
-        with torch.no_grad():  # spread the first layer's kinks, else all codes of small inputs are one code
-            self.encoder[0].bias.uniform_(-1.0, 1.0)
+        self.thresholds, self.levels = nn.Linear(width, bits), nn.Linear(bits, width)
+        self.more_bits = nn.Sequential(nn.Linear(width, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, bits))
+        self.more_levels = nn.Sequential(nn.Linear(bits, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, width))
+        self.begin()
+
+    @torch.no_grad()
+    def begin(self, generator: torch.Generator | None = None) -> None:
+        """Draws the parameters."""
+        for network in (self.more_bits, self.more_levels):
+            orthogonal(network, generator=generator)
+            nn.init.zeros_(network[-1].weight)
+        for parameter in (*self.thresholds.parameters(), *self.levels.parameters()):
+            nn.init.zeros_(parameter)
+        width = self.levels.out_features
+        each = self.bits // width
+        gap = max(GAP, 2.0 / (each + 1))  # with few bits, coarser: from -1 to 1 all the same
+        for i in range(width):
+            of_component = slice(i * each, (i + 1) * each)
+            self.thresholds.weight[of_component, i] = SHARPNESS
+            self.thresholds.bias[of_component] = SHARPNESS * gap * ((each - 1) / 2 - torch.arange(each))
+            self.levels.weight[i, of_component] = gap / 2
 
     @property
     def code_bytes(self) -> int:
         return -(-self.bits // 8)
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """[n, bits], whose signs are the code."""
+        return self.thresholds(frames) + self.more_bits(frames)
+
+    def decode(self, signs: Tensor) -> Tensor:
+        """Vectors [n, width] from signs [n, bits], +1 or -1."""
+        return self.levels(signs) + self.more_levels(signs)
 
     def training_set(self, frames: Tensor) -> Tensor:
         """The frames themselves."""
         return frames
 
     def loss(self, frames: Tensor) -> Tensor:
-        decoded = self.decoder(straight_through_sign(self.encoder(frames)))
-        return F.mse_loss(decoded, frames)
+        """Mean squared error."""
+        return F.mse_loss(self.decode(straight_through_sign(self.encode(frames))), frames)
 
     def step_size(self, loss: float) -> float:
         return LEARNING_RATE
@@ -56,11 +90,11 @@ class VectorCoder(nn.Module):
 
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
-        return pack_bits(self.net.encoder(frames) >= 0)
+        return pack_bits(self.net.encode(frames) >= 0)
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
-        return self.net.decoder(unpack_bits(codes, self.net.bits) * 2.0 - 1.0)
+        return self.net.decode(unpack_bits(codes, self.net.bits) * 2.0 - 1.0)
 
     def fidelity(self, frames: Tensor, codes: Tensor) -> Tensor:
         return ((self.decode(codes) - frames).abs() <= VECTOR_TOLERANCE).float().mean(dim=1)

@@ -140,7 +140,15 @@ RUNGS = [
         options="--horizon 0.5 --spread-steps 35 --ent-coef 0.1 --chunk-decisions 16",
         memory_options="--slots 40 --replayed-episodes 256 --novelty-bonus 0 --imitation-coef 0 --compare",
     ),
-    three_phases("VisualMatchActive", 90, 4_000_000),
+    Rung(  # the same, and a colour that is to be looked for: slots like older ones make room
+        "VisualMatchActive",
+        90,
+        "delay",
+        10_000_000,
+        options="--horizon 0.15 --spread-steps 120 --ent-coef 0.1 --chunk-decisions 16",
+        memory_options="--slots 40 --eviction similar --replayed-episodes 256 --credit synthetic --novelty-bonus 0 "
+        "--imitation-coef 0 --compare",
+    ),
     # Ten corridors, in which views return: the last 32 steps hold the newest cue alone. Until the cue is used, turning
     # is worth no more than standing at the junction: a horizon of about 12 steps, half a corridor, lets turning go on.
     Rung(
