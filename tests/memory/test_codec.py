@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from memory.bits import pack_bits, unpack_bits
@@ -94,13 +94,54 @@ def test_fidelity_is_the_share_of_tiles_that_decode():
     assert torch.equal(coder.fidelity(frames, codes), right) and right.mean() < 0.9
 
 
-def test_a_trained_vector_codec_reads_the_t_maze():
+def read_whole(coder, frames):
+    return (coder.fidelity(frames, coder.encode(frames)) == 1).all()
+
+
+def test_a_vector_codec_begins_as_a_thermometer():
+    codec = VectorAutoencoder((2,), 6).freeze()  # three thresholds for each: -0.5, 0, 0.5
+    frames = torch.tensor([[-9.0, -0.51], [-0.4, -0.1], [0.1, 0.4], [0.6, 9.0]])
+    codes = codec.encode(frames)
+    assert codes[:, 0].tolist() == [0b000_000, 0b001_001, 0b011_011, 0b111_111]
+    expected = torch.tensor([[-0.75, -0.75], [-0.25, -0.25], [0.25, 0.25], [0.75, 0.75]])
+    torch.testing.assert_close(codec.decode(codes), expected)
+
+
+@given(
+    st.integers(2, 29).flatmap(  # 294 bits give 10 or more to each
+        lambda width: st.lists(st.lists(st.floats(-1, 1, width=32), min_size=width, max_size=width), min_size=1)
+    )
+)
+@settings(max_examples=30)
+def test_a_vector_codec_reads_what_lies_near_0_before_it_has_learnt(rows):
+    frames = torch.tensor(rows)
+    coder = VectorAutoencoder(frames.shape[1:], 294).freeze()
+    assert read_whole(coder, frames)
+
+
+@pytest.mark.parametrize("width, reach", [(1, 27.0), (3, 9.0), (10, 2.7)])
+def test_more_bits_for_a_component_reach_further(width: int, reach: float):
+    coder = VectorAutoencoder((width,), 294).freeze()
+    ends = torch.tensor([[-reach], [reach]]).expand(2, width)
+    assert read_whole(coder, ends) and not read_whole(coder, 1.1 * ends)
+
+
+def test_a_vector_codec_learns_what_lies_further_out():
     torch.manual_seed(0)
-    frames = torch.tensor([[x, y] for x in (0.0, 1.0) for y in (-1.0, 0.0, 1.0)])
-    codec = trained(VectorAutoencoder((2,), 64), frames, 10)
-    codes = codec.current.encode(frames)
-    assert (codec.current.fidelity(frames, codes) == 1).all()
-    assert len(codes.unique(dim=0)) == 6
+    frames = torch.tensor([[x, y] for x in (0.0, 5.0) for y in (-5.0, 0.0, 5.0)])
+    codec = trained(VectorAutoencoder((2,), 16), frames, 0)
+    assert not read_whole(codec.current, frames)
+    codec = trained(VectorAutoencoder((2,), 16), frames, 100)
+    assert read_whole(codec.current, frames)
+    assert len(codec.current.encode(frames).unique(dim=0)) == 6
+
+
+def test_a_vector_codec_learns_more_components_than_it_has_bits():
+    torch.manual_seed(0)
+    frames = (torch.randint(0, 2, (4, 1)).expand(4, 40).float() * torch.linspace(-1, 1, 40)).contiguous()
+    frames = torch.cat([frames, 1 - frames])
+    codec = trained(VectorAutoencoder((40,), 8), frames, 100)
+    assert read_whole(codec.current, frames)
 
 
 def test_codes_of_older_versions_decode_by_the_version_that_wrote_them():
