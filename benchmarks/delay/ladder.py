@@ -98,6 +98,15 @@ def three_phases(
     return Rung(env, delay, "delay", budget, controls=controls, options=own, memory_options=memory, kind=kind)
 
 
+def compared(env: str, credit: str = "") -> Rung:
+    """The smallest Visual Match: what is seen has to be compared with what is remembered, by many events at a time.
+    Where the colour has to be looked for, the look is paid by synthetic returns."""
+    memory = f"--slots 40 --replayed-episodes 256 {credit} --novelty-bonus 0 --imitation-coef 0 --compare"
+    own = "--horizon 0.5 --spread-steps 35 --ent-coef 0.1 --chunk-decisions 16"
+    controls = ("oracle", "no comparison", "no memory")
+    return Rung(env, 5, "delay", 6_000_000, controls=controls, options=own, memory_options=" ".join(memory.split()))
+
+
 # The first room is 15 steps of 120, or of more. With less entropy, or with fewer of its decisions in a chunk, keys are
 # given up before it is known what they are for.
 SMALL_FIRST_ROOM = "--ent-coef 0.1 --chunk-decisions 16"
@@ -131,24 +140,9 @@ RUNGS = [
     three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind="yoked and priced", controls=("no memory",)),
     three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     three_phases("KeyToDoor", 1_000, 5_000_000, SMALLER_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
-    Rung(  # the smallest one: what is seen has to be compared with what is remembered, by many events at a time
-        "VisualMatchPassive",
-        5,
-        "delay",
-        6_000_000,
-        controls=("oracle", "no comparison", "no memory"),
-        options="--horizon 0.5 --spread-steps 35 --ent-coef 0.1 --chunk-decisions 16",
-        memory_options="--slots 40 --replayed-episodes 256 --novelty-bonus 0 --imitation-coef 0 --compare",
-    ),
-    Rung(  # the same, and a colour that is to be looked for: slots like older ones make room
-        "VisualMatchActive",
-        90,
-        "delay",
-        10_000_000,
-        options="--horizon 0.15 --spread-steps 120 --ent-coef 0.1 --chunk-decisions 16",
-        memory_options="--slots 40 --eviction similar --replayed-episodes 256 --credit synthetic --novelty-bonus 0 "
-        "--imitation-coef 0 --compare",
-    ),
+    compared("VisualMatchPassive"),
+    compared("VisualMatchActive", "--credit synthetic"),
+    three_phases("VisualMatchActive", 90, 4_000_000),
     # Ten corridors, in which views return: the last 32 steps hold the newest cue alone. Until the cue is used, turning
     # is worth no more than standing at the junction: a horizon of about 12 steps, half a corridor, lets turning go on.
     Rung(
