@@ -18,9 +18,12 @@ COLOURS = {
     "TMazePassive": "tab:green",
     "TMazeActive": "tab:red",
     "KeyToDoor": "tab:purple",
+    "KeyToDoor without apples": "tab:gray",
     "KeyToDoor priced": "tab:pink",
+    "VisualMatchPassive": "tab:olive",
     "VisualMatchActive": "tab:brown",
 }
+APART = ("without apples", "priced")  # kinds with a series of their own
 SURE = 1.96  # standard deviations: 95 %
 
 
@@ -44,7 +47,7 @@ def series(rung: Rung) -> str | None:
     """The series that a rung's dots belong to; None where success is not what the figure is about."""
     if rung.kind in WORTHLESS:
         return None
-    return f"{rung.env} priced" if rung.kind == "priced" else rung.env
+    return f"{rung.env} {rung.kind}" if rung.kind in APART else rung.env
 
 
 def draw(results: list[dict[str, Any]], out: Path) -> Figure:

@@ -81,8 +81,14 @@ KINDS = {
     "yoked": "yoked=true",
     "priced": "key_reward=-1",
     "yoked and priced": "yoked=true key_reward=-1",
+    "without apples": "apple_reward=0",
+    "yoked and without apples": "yoked=true apple_reward=0",
 }
-WORTHLESS = ("yoked", "yoked and priced")  # kinds in which a key is worth nothing: not in the figure
+WORTHLESS = (
+    "yoked",
+    "yoked and priced",
+    "yoked and without apples",
+)  # kinds in which a key is worth nothing: not in the figure
 
 
 def three_phases(
@@ -131,13 +137,18 @@ RUNGS = [
     Rung("TMazeActive", 500, "length", 60_000_000, controls=WITHOUT),
     Rung("TMazeActive", 1_000, "length", 60_000_000),
     three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, controls=("credit episodic", "no memory")),
-    # Is it credit? The same, but the door opens to who took the key in the episode before (success: the key was taken);
-    # or the key has a price, so that only who connects it with the door should take it; or both, so that nobody should.
-    three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind="yoked", controls=("no memory",)),
-    three_phases(
-        "KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind="priced", controls=("credit episodic", "no memory")
+    # Is it credit? The same without apples, which teach to go up to what has a colour; or the door opens to who took
+    # the key in the episode before (success: the key was taken), so that it is worth nothing; or the key has a price.
+    *(
+        three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind, controls)
+        for kind, controls in (
+            ("without apples", ("credit episodic", "no memory")),
+            ("yoked and without apples", ("no memory",)),
+            ("yoked", ("no memory",)),
+            ("priced", ("credit episodic", "no memory")),
+            ("yoked and priced", ("no memory",)),
+        )
     ),
-    three_phases("KeyToDoor", 90, 3_000_000, SMALL_FIRST_ROOM, kind="yoked and priced", controls=("no memory",)),
     three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     three_phases("KeyToDoor", 1_000, 5_000_000, SMALLER_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     compared("VisualMatchPassive"),

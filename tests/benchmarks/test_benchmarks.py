@@ -133,16 +133,24 @@ def test_a_row_takes_the_place_of_one_that_another_command_made(tmp_path):
     assert runs.read_rows(file) == [rows[1], {**rows[0], "command": "new"}]
 
 
+def test_every_rung_with_a_delay_has_a_colour_in_the_figure():
+    names = {delay_plot.series(rung) for rung in ladder.RUNGS if rung.delay is not None}
+    assert names - {None} == set(delay_plot.COLOURS)
+
+
 def test_the_ladder_trains_and_plays_on_lengths_never_seen(tmp_path, monkeypatch):
     monkeypatch.setattr(ladder, "HERE", tmp_path)
     monkeypatch.setattr(ladder, "RESULTS", tmp_path / "results.jsonl")
     monkeypatch.setattr(ladder, "STOP", "--num-envs 2 --eval-episodes 2")
     monkeypatch.setattr(ladder, "RUNGS", [ladder.Rung("GridTMazePassive", 4, "length", 64, 1)])
-    yoked, priced = (ladder.Rung("GridTMazePassive", 4, "length", 64, kind=kind) for kind in ("yoked", "priced"))
-    assert [delay_plot.series(r) for r in (*ladder.RUNGS, yoked, priced)] == [
+    yoked, priced, ni = (
+        ladder.Rung("GridTMazePassive", 4, "length", 64, kind=k) for k in ("yoked", "priced", "ni2023")
+    )
+    assert [delay_plot.series(r) for r in (*ladder.RUNGS, yoked, priced, ni)] == [
         "GridTMazePassive",
         None,
         f"{priced.env} priced",
+        "GridTMazePassive",
     ]
     monkeypatch.setattr(delay_plot, "RUNGS", [*ladder.RUNGS, yoked])
     monkeypatch.setattr(ladder, "ZERO_SHOT", {"GridTMazePassive 4": (9,)})
