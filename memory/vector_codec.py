@@ -4,7 +4,7 @@ Each component has as many thresholds as a code has bits for it, evenly apart ar
 it has reached; it decodes to the middle between two of them. With 294 bits that reads components from -9 to 9 of a
 vector of 3 and from -1 to 1 of one of 23 before anything was learnt, random ones too, which a network that begins at
 random hardly learns to read (docs/lab-notes.md, "bsuite's chains"). The rest is learnt: thresholds and levels move, and
-a small network beside either of them, which says nothing at first, adds what they miss.
+a small network beside the levels, which says nothing at first, adds what they miss.
 """
 
 from __future__ import annotations
@@ -33,16 +33,14 @@ class VectorAutoencoder(nn.Module):
         (width,) = shape
         self.bits = bits
         self.thresholds, self.levels = nn.Linear(width, bits), nn.Linear(bits, width)
-        self.more_bits = nn.Sequential(nn.Linear(width, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, bits))
         self.more_levels = nn.Sequential(nn.Linear(bits, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, width))
         self.begin()
 
     @torch.no_grad()
     def begin(self, generator: torch.Generator | None = None) -> None:
         """Draws the parameters."""
-        for network in (self.more_bits, self.more_levels):
-            orthogonal(network, generator=generator)
-            nn.init.zeros_(network[-1].weight)
+        orthogonal(self.more_levels, generator=generator)
+        nn.init.zeros_(self.more_levels[-1].weight)
         for parameter in (*self.thresholds.parameters(), *self.levels.parameters()):
             nn.init.zeros_(parameter)
         width = self.levels.out_features
@@ -60,7 +58,7 @@ class VectorAutoencoder(nn.Module):
 
     def encode(self, frames: Tensor) -> Tensor:
         """[n, bits], whose signs are the code."""
-        return self.thresholds(frames) + self.more_bits(frames)
+        return self.thresholds(frames)
 
     def decode(self, signs: Tensor) -> Tensor:
         """Vectors [n, width] from signs [n, bits], +1 or -1."""
