@@ -86,9 +86,12 @@ class ImageEncoder(nn.Module):
     A convolution whose stride is its size, and one of size 1. They run once for each distinct patch, of which grid
     worlds have some twenty. Without the hidden layer the cue of a crowded room takes two to ten times as many
     scenes (docs/lab-notes.md, "Images").
+
+    `anywhere`: the largest value of each feature over all patches is encoded besides, so that what is in view looks
+    alike wherever it stands. What is compared has to.
     """
 
-    def __init__(self, shape: tuple[int, ...], width: int) -> None:
+    def __init__(self, shape: tuple[int, ...], width: int, anywhere: bool = False) -> None:
         super().__init__()
         self.grid = PatchGrid.of(shape)
         self.patch = nn.Linear(self.grid.size, HIDDEN)
@@ -96,6 +99,7 @@ class ImageEncoder(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(self.grid.count * PATCH_FEATURES, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, width)
         )
+        self.anywhere = nn.Linear(PATCH_FEATURES, width) if anywhere else None
         orthogonal(self)
 
     def start_small(self, factor: float) -> None:
@@ -108,7 +112,9 @@ class ImageEncoder(nn.Module):
         features = torch.relu(self.features(hidden))  # [U, PATCH_FEATURES]
         # As an embedding: its backward sums over equal patches far faster than that of an index.
         which = which.view(len(observation), self.grid.count)
-        return self.mlp(torch.nn.functional.embedding(which, features).flatten(1))
+        each = torch.nn.functional.embedding(which, features)  # [n, patches, PATCH_FEATURES]
+        encoded = self.mlp(each.flatten(1))
+        return encoded if self.anywhere is None else encoded + self.anywhere(each.amax(dim=1))
 
 
 class VectorEncoder(nn.Module):

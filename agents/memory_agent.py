@@ -71,11 +71,14 @@ class MemoryAgent(nn.Module):
         self.spec, self.actions, self.options, self.codec = spec, actions, options, codec
         # f, parameters theta. Normalised: else embeddings grow, the attention saturates and no gradient crosses it.
         width, compare = options.embedding_width, options.compare
-        # Images that are compared are not begun small, or the comparison is found later (docs/lab-notes.md, "Visual
-        # Match, and comparing"; single runs). Of tiles that was not measured.
-        encoder = build_encoder(spec, width)
-        if isinstance(encoder, TileEncoder) or (isinstance(encoder, ImageEncoder) and not compare):
-            encoder.start_small(TILE_STD)
+        # Images that are compared say what is in view wherever it stands, and are not begun small: else the comparison is
+        # found late or never (docs/lab-notes.md, "Visual Match, and comparing"). Of tiles that was not measured.
+        if spec.kind == "image" and compare:
+            encoder: nn.Module = ImageEncoder(spec.shape, width, anywhere=True)
+        else:
+            encoder = build_encoder(spec, width)
+            if isinstance(encoder, (TileEncoder, ImageEncoder)):
+                encoder.start_small(TILE_STD)
         self.embed = nn.Sequential(encoder, nn.LayerNorm(width))
         self.encode_state = StateEncoder(spec, actions, STATE_WIDTH)
         self.read = MemoryRead(STATE_WIDTH + compare * width, width, options.heads, options.slots)

@@ -104,13 +104,13 @@ def three_phases(
     return Rung(env, delay, "delay", budget, controls=controls, options=own, memory_options=memory, kind=kind)
 
 
-def compared(env: str, credit: str = "") -> Rung:
-    """The smallest Visual Match: what is seen has to be compared with what is remembered, by many events at a time.
-    Where the colour has to be looked for, the look is paid by synthetic returns."""
-    memory = f"--slots 40 --replayed-episodes 256 {credit} --novelty-bonus 0 --imitation-coef 0 --compare"
-    own = "--horizon 0.5 --spread-steps 35 --ent-coef 0.1 --chunk-decisions 16"
-    controls = ("oracle", "no comparison", "no memory")
-    return Rung(env, 5, "delay", 6_000_000, controls=controls, options=own, memory_options=" ".join(memory.split()))
+def compared(
+    env: str, delay: int, budget: int, memory_options: str, controls: tuple[str, ...] = ("oracle", "no memory")
+) -> Rung:
+    """What is seen has to be compared with what is remembered, by many events at a time."""
+    own = f"--horizon {18 / (delay + 30):.3f} --spread-steps {delay + 30} --ent-coef 0.1 --chunk-decisions 16"
+    memory = f"--slots 40 {memory_options} --novelty-bonus 0 --imitation-coef 0 --compare"
+    return Rung(env, delay, "delay", budget, controls=controls, options=own, memory_options=memory)
 
 
 # The first room is 15 steps of 120, or of more. With less entropy, or with fewer of its decisions in a chunk, keys are
@@ -151,9 +151,10 @@ RUNGS = [
     ),
     three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     three_phases("KeyToDoor", 1_000, 5_000_000, SMALLER_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
-    compared("VisualMatchPassive"),
-    compared("VisualMatchActive", "--credit synthetic"),
-    three_phases("VisualMatchActive", 90, 4_000_000),
+    compared("VisualMatchPassive", 5, 3_000_000, "--replayed-episodes 256", ("oracle", "no comparison", "no memory")),
+    # The look is paid by synthetic returns; slots like older ones make room.
+    compared("VisualMatchActive", 5, 3_000_000, "--replayed-episodes 256 --credit synthetic"),
+    compared("VisualMatchActive", 90, 4_000_000, "--replayed-episodes 128 --credit synthetic --eviction similar"),
     # Ten corridors, in which views return: the last 32 steps hold the newest cue alone. Until the cue is used, turning
     # is worth no more than standing at the junction: a horizon of about 12 steps, half a corridor, lets turning go on.
     Rung(

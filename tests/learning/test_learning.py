@@ -49,8 +49,10 @@ def test_the_agent_goes_to_look_at_what_it_will_need(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(2400)
-def test_a_key_with_a_price_is_fetched_for_a_door_that_comes_after_the_apples(tmp_path):
-    (rung,) = (r for r in RUNGS if r.task == "KeyToDoor priced 90")
-    assert greedy_success(tmp_path / "run", *shlex.split(rung.flags("default"))) >= 0.8
-    assert greedy_success(tmp_path / "blind", *shlex.split(rung.flags("no memory"))) <= 0.1
+@pytest.mark.timeout(3600)
+def test_a_key_is_fetched_where_it_opens_the_door_later_and_left_where_it_is_worth_nothing(tmp_path):
+    rungs = {r.task: r for r in RUNGS}
+    real, yoked = rungs["KeyToDoor without apples 90"], rungs["KeyToDoor yoked and without apples 90"]
+    assert greedy_success(tmp_path / "real", *shlex.split(real.flags("default"))) >= 0.8
+    assert greedy_success(tmp_path / "yoked", *shlex.split(yoked.flags("default"))) <= 0.4
+    assert greedy_success(tmp_path / "blind", *shlex.split(real.flags("no memory"))) <= 0.4
