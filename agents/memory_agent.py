@@ -71,8 +71,8 @@ class MemoryAgent(nn.Module):
         self.spec, self.actions, self.options, self.codec = spec, actions, options, codec
         # f, parameters theta. Normalised: else embeddings grow, the attention saturates and no gradient crosses it.
         width, compare = options.embedding_width, options.compare
-        # Images that are compared say what is in view wherever it stands, and are not begun small: else the comparison is
-        # found late or never (docs/lab-notes.md, "Visual Match, and comparing"). Of tiles that was not measured.
+        # Images that are compared say what is in view wherever it stands, and are not begun small: else the comparison
+        # is found late or never (docs/lab-notes.md, "Visual Match, and comparing"). Of tiles that was not measured.
         if spec.kind == "image" and compare:
             encoder: nn.Module = ImageEncoder(spec.shape, width, anywhere=True)
         else:

@@ -3,9 +3,10 @@
 The supervised counterpart of Visual Match: a colour is shown at the start of an episode, and of the coloured squares
 that are seen after the apples only the one of that colour pays. Neither colour tells anything without the
 other, so nothing is learnt before the embedding network, the read and the heads fit together. A policy that wanders
-about plays `VisualMatchPassive` with a delay of 5, 128 fresh episodes for an update; the agent's own networks read
-every distinct picture of the episode so far (the true ones: this is not about codes), wherever a square is in view.
-They are taught by
+about plays `VisualMatchPassive` or `VisualMatchActive` with a delay of 5, 128 fresh episodes for an update; the agent's
+own networks read every distinct picture of the episode so far (the true ones: this is not about codes), wherever a
+square is in view. In the active task the colour is seen from many cells, and states whose colour was not are left out.
+The networks are taught by
 
 - labels: is a square of the remembered colour in view?
 - outcomes: will this episode be paid? That is all that an agent learns from, and much of it is chance: 4 of 10 states
@@ -13,13 +14,15 @@ They are taught by
 
 The figure is the number of updates until a state with the label yes is told from one with the label no in TOLD of all
 pairs in 128 fresh episodes (the area under the ROC curve), or "-" where that never happens. Ways: the agent's networks
-by default; with the features of patches at full size from the start; and `--compare`, which has that, too.
+by default; with the features of patches at full size from the start; `--compare`, which has that, too, without the part
+of the embedding that tells what is in view wherever it stands; and `--compare`.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import gymnasium as gym
@@ -44,8 +47,16 @@ from memory.patches import distinct_rows
 HERE = Path(__file__).parent
 DELAY, EPISODES, TOLD, EVERY = 5, 128, 0.8, 20
 WANDER = (0.45, 0.1, 0.225, 0.225)  # north, where the squares are, more often
-# Does the present embedding take part, do the features of patches start at full size?
-WAYS = {"default": (False, False), "full start": (False, True), "--compare": (True, True)}
+# Does the present embedding take part, do the features of patches start at full size, is there the part of `anywhere`?
+WAYS = {
+    "default": (False, False, False),
+    "full start": (False, True, False),
+    "--compare, not anywhere": (True, True, False),
+    "--compare": (True, True, True),
+}
+COMPARING = tuple(way for way, (compare, *_) in WAYS.items() if compare)
+TASKS = {"VisualMatchPassive": tuple(WAYS), "VisualMatchActive": COMPARING}
+SLOTS = {"VisualMatchPassive": 32, "VisualMatchActive": 40}  # at least the distinct pictures of an episode
 
 
 @dataclass(frozen=True)
@@ -73,9 +84,10 @@ class Seen:
 class Player:
     """Plays fresh episodes."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, task: str, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
-        self.envs = gym.make_vec("Reinstate/VisualMatchPassive-v0", EPISODES, delay=DELAY)
+        self.active = task == "VisualMatchActive"
+        self.envs = gym.make_vec(f"Reinstate/{task}-v0", EPISODES, delay=DELAY)
 
     def play(self) -> Seen:
         explore, delay, last = self.envs.unwrapped.layout.phase_steps
@@ -83,14 +95,18 @@ class Player:
         frames, paid = [], np.zeros(EPISODES)
         for t in range(explore + delay + last):
             frames.append(frame.copy())
-            frame, reward, *_ = self.envs.step(self.rng.choice(len(WANDER), size=EPISODES, p=WANDER))
+            wander = None if self.active and t < explore else WANDER  # None: evenly
+            frame, reward, *_ = self.envs.step(self.rng.choice(len(WANDER), size=EPISODES, p=wander))
             if t >= explore + delay:
                 paid += reward
         pictures = torch.from_numpy(np.stack(frames, axis=1))
-        cue = squares_in(pictures[:, 0]).float().argmax(dim=-1)  # boxed in beside the colour
-        pictures = torch.cat([pictures[:, :1], pictures[:, explore:]], dim=1)
+        if not self.active:  # boxed in beside the colour
+            pictures, explore = torch.cat([pictures[:, :1], pictures[:, explore:]], dim=1), 1
         squares = squares_in(pictures)  # [episodes, N, 3]
-        squares[:, : 1 + delay] = False
+        shown = squares[:, :explore].any(dim=1)
+        cue, knows = shown.float().argmax(dim=-1), shown.any(dim=-1)
+        squares[:, : explore + delay] = False
+        squares[~knows] = False
         episode, now = squares.any(dim=-1).nonzero(as_tuple=True)
         visible = first_of_equals(pictures)[episode] & (torch.arange(pictures.shape[1]) <= now[:, None])
         label, outcome = squares[episode, now, cue[episode]], torch.from_numpy(paid > 0)[episode]
@@ -113,14 +129,16 @@ def first_of_equals(pictures: Tensor) -> Tensor:
 class Network(nn.Module):
     """The agent's own networks, with two actions: no and yes."""
 
-    def __init__(self, way: str, seed: int) -> None:
+    def __init__(self, task: str, way: str, seed: int) -> None:
         super().__init__()
-        compare, full_start = WAYS[way]
+        compare, full_start, anywhere = WAYS[way]
         torch.manual_seed(seed)
-        spec, options = ObservationSpec("image", (5, 5, 3)), MemoryOptions(compare=compare)
+        spec, options = ObservationSpec("image", (5, 5, 3)), MemoryOptions(compare=compare, slots=SLOTS[task])
         self.agent = MemoryAgent(spec, 2, options, build_codec(spec, (), options))
         if full_start and not compare:  # which has it anyway
             self.agent.embed[0].start_small(1.0)
+        if compare and not anywhere:
+            self.agent.embed[0].anywhere = None
 
     def forward(self, seen: Seen) -> Tensor:
         """Logits [n, 2]."""
@@ -138,10 +156,10 @@ def told(score: Tensor, label: Tensor) -> float:
     return float(torch.searchsorted(no, yes).float().mean() / len(no))
 
 
-def updates_needed(way: str, teacher: str, seed: int, most: int) -> int | None:
+def updates_needed(task: str, way: str, teacher: str, seed: int, most: int) -> int | None:
     """Updates until TOLD of the pairs are told, looked up at every EVERY-th; None if they never are."""
-    network, player, learning = Network(way, seed), Player(seed), LearningOptions()
-    fresh, parameters = Player(2**30 + seed).play(), list(network.parameters())
+    network, player, learning = Network(task, way, seed), Player(task, seed), LearningOptions()
+    fresh, parameters = Player(task, 2**30 + seed).play(), list(network.parameters())
     optimizer = torch.optim.Adam(parameters, lr=learning.learning_rate, betas=BETAS, eps=EPSILON)
     for update in range(1, most + 1):
         seen = player.play()
@@ -159,12 +177,12 @@ def updates_needed(way: str, teacher: str, seed: int, most: int) -> int | None:
 
 
 def main(o: Comparison) -> None:
-    heads = ["taught by", "way", *(f"seed {seed + 1}" for seed in range(o.seeds))]
+    heads = ["task", "taught by", "way", *(f"seed {seed + 1}" for seed in range(o.seeds))]
     rows: list[list[str]] = []
-    for teacher in ("label", "outcome"):
-        for way in WAYS:
-            needed = [updates_needed(way, teacher, seed + 1, o.updates) for seed in range(o.seeds)]
-            rows.append([f"{teacher}s", way, *("-" if n is None else f"{n:,}" for n in needed)])
+    for task, teacher in product(TASKS, ("label", "outcome")):
+        for way in TASKS[task]:
+            needed = [updates_needed(task, way, teacher, seed + 1, o.updates) for seed in range(o.seeds)]
+            rows.append([task, f"{teacher}s", way, *("-" if n is None else f"{n:,}" for n in needed)])
             print(markdown(heads, rows[-1:]).splitlines()[-1], flush=True)
     write_page(HERE / "comparison.md", "Comparing what is seen with what is remembered", __doc__, markdown(heads, rows))
 

@@ -27,17 +27,19 @@ def test_what_was_seen_before_in_its_episode_is_not_a_slot_of_its_own():
     assert first_of_equals(pictures).tolist() == [[1, 1, 0, 1, 0], [1, 0, 1, 0, 1]]
 
 
-def test_labels_and_outcomes(few):
-    seen = Player(0).play()
+@pytest.mark.parametrize("task, explore", [("VisualMatchPassive", 1), ("VisualMatchActive", 15)])
+def test_labels_and_outcomes(few, task, explore):
+    seen = Player(task, 0).play()
     assert len(seen.now) > 50 and 0 < seen.label.float().mean() < 1
     for i, (episode, now) in enumerate(zip(seen.episode.tolist(), seen.now.tolist(), strict=True)):
-        [cue] = squares_in(seen.pictures[episode, 0]).nonzero()[:, 0].tolist()
+        [cue] = squares_in(seen.pictures[episode, :explore]).any(dim=0).nonzero()[:, 0].tolist()  # one, and it was seen
         in_view = squares_in(seen.pictures[episode, now])
-        assert in_view.any() and now > comparison.DELAY
+        assert in_view.any() and now >= explore + comparison.DELAY
         assert bool(in_view[cue]) == bool(seen.label[i])
         pictures = seen.pictures[episode].flatten(1)
         slots = pictures[seen.visible[i]]
         assert len(slots) == len(torch.unique(pictures[: now + 1], dim=0)) == len(torch.unique(slots, dim=0))
+        assert len(slots) <= comparison.SLOTS[task]
     paid = [seen.outcome[seen.label == label].float().mean() for label in (0, 1)]
     assert paid[0] < paid[1] / 2
 
@@ -51,23 +53,28 @@ def test_pairs_that_are_told():
 def test_updates_are_counted_and_given_up(few, monkeypatch):
     monkeypatch.setattr(comparison, "EVERY", 2)
     monkeypatch.setattr(comparison, "TOLD", 0.0)
-    assert updates_needed("--compare", "label", 1, 5) == 2
+    assert updates_needed("VisualMatchActive", "--compare", "label", 1, 5) == 2
     monkeypatch.setattr(comparison, "TOLD", 1.1)
-    assert updates_needed("default", "outcome", 1, 3) is None
+    assert updates_needed("VisualMatchPassive", "default", "outcome", 1, 3) is None
 
 
 def test_a_way_is_what_it_says(few):
-    seen = Player(0).play()
-    for way, (compare, full) in comparison.WAYS.items():
-        network = comparison.Network(way, 1)
+    seen = Player("VisualMatchPassive", 0).play()
+    for way, (compare, full, anywhere) in comparison.WAYS.items():
+        network = comparison.Network("VisualMatchPassive", way, 1)
         assert network(seen).shape == (len(seen.now), 2)
         assert network.agent.options.compare == compare
-        assert bool(network.agent.embed[0].features.weight.detach().norm() > 1) == full
+        encoder = network.agent.embed[0]
+        assert bool(encoder.features.weight.detach().norm() > 1) == full
+        assert (encoder.anywhere is not None) == anywhere
 
 
 def test_the_page(few, monkeypatch):
     pages = []
-    monkeypatch.setattr(comparison, "WAYS", {"default": (False, False)})
+    monkeypatch.setattr(comparison, "TASKS", {"VisualMatchPassive": ("default",)})
     monkeypatch.setattr(comparison, "write_page", lambda *arguments: pages.append(arguments[-1]))
     comparison.main(comparison.Comparison(seeds=1, updates=2))
-    assert pages[0].splitlines()[2:] == ["| labels | default | - |", "| outcomes | default | - |"]
+    assert pages[0].splitlines()[2:] == [
+        "| VisualMatchPassive | labels | default | - |",
+        "| VisualMatchPassive | outcomes | default | - |",
+    ]
