@@ -9,7 +9,7 @@ import torch
 
 import envs  # noqa: F401
 from agents.baselines import LSTMAgent, MemorylessAgent
-from agents.encoders import GRID_CATEGORIES, ObservationSpec
+from agents.encoders import GRID_CATEGORIES, ImageEncoder, ObservationSpec
 from agents.learner import build_learner, update, update_codec
 from agents.memory_agent import MemoryAgent, build_codec
 from agents.options import LearningOptions
@@ -78,3 +78,23 @@ def test_no_image_outlives_its_chunk_but_in_the_ring(task):
         kept += [*part.parameters(), *part.buffers()]
     assert max(t.numel() for t in kept) < 64 * 49 * 16 + 1  # weights, no frames
     assert not any(t.dtype == torch.uint8 for t in kept)
+
+
+def test_what_is_in_view_is_encoded_wherever_it_stands():
+    torch.manual_seed(0)
+    encoder = ImageEncoder((5, 5, 3), 16, anywhere=True)
+    place = ImageEncoder((5, 5, 3), 16)
+    place.load_state_dict({k: v for k, v in encoder.state_dict().items() if not k.startswith("anywhere")})
+    frames = torch.randint(0, 256, (3, 5, 5, 3), dtype=torch.uint8)
+    moved = frames.flatten(1, 2)[:, torch.randperm(25)].view_as(frames)  # the same cells elsewhere
+    wherever, moved_too = (encoder(x) - place(x) for x in (frames, moved))
+    torch.testing.assert_close(wherever, moved_too)
+    assert (place(frames) - place(moved)).abs().min() > 1e-3 and (wherever[0] - wherever[1]).abs().min() > 1e-3
+
+
+@pytest.mark.parametrize("compare", [False, True])
+def test_images_that_are_compared_are_encoded_so(compare):
+    spec, o = ObservationSpec("image", (5, 5, 3)), MemoryOptions(compare=compare)
+    agent = MemoryAgent(spec, 4, o, build_codec(spec, (), o))
+    assert (agent.embed[0].anywhere is not None) == compare
+    assert agent.encode_state.observation.anywhere is None
