@@ -20,8 +20,8 @@ class MemoryOptions:
     """Attention heads of a read."""
     compare: bool = False
     """Let the present embedding query the memory, too, and tell the heads how its components differ from what each of
-    them read (normalised); the embedding network of images starts at full size. Meant for tasks where neither what is
-    seen nor what is remembered says anything alone."""
+    them read (normalised); the embedding network of images starts at full size and tells what is in view wherever it
+    stands. Meant for tasks where neither what is seen nor what is remembered says anything alone."""
     write_rule: WriteRule = "novel"
     """Write when the code is new in this episode (novel), at every step (always), or at every k-th (every_k)."""
     write_every: int = 8
