@@ -11,7 +11,7 @@ environments and more epochs, as 10,000 episodes must do. Environments are not i
 a dozen chunks one would hold all that counts (`--spread-steps`). So the first episode of each begins at random, with an
 empty memory; it counts. The control of the Memory Chain has no memory (at length 1 none is needed); the Umbrella
 Chain's is an agent that acts at random, 0.5 by construction. At length 20 it has an oracle, too, which keeps the true
-observations: the codec hardly reads the 20 random bits, and what is not read is not learnt from again.
+observations: the codec of these rows hardly read the 20 random bits, and what is not read is not learnt from again.
 
 Resumable (benchmarks/runs.py). Rows in sweep.jsonl.
 """
