@@ -66,8 +66,9 @@ class KeyToDoor(ThreePhaseEnv):
     `apple_reward=` sets what an apple pays in every episode, `key_reward=` what taking the key pays at once (by
     default nothing).
 
-    Taking the key costs nothing, so an agent may do it without knowing what it is for. Two options are controls:
+    Taking the key costs nothing, so an agent may do it without knowing what it is for. Three options are controls:
 
+    - `apple_reward=0`: nothing but the door teaches to walk onto what has a colour.
     - `key_reward=-1`, or another price: only who connects the key with the door should take it.
     - `yoked=True`: the player is let in if the key was taken in the episode *before* (the last one that was played to
       its end; after a seed, none), whatever is done with it in this one. All is seen and paid as without `yoked` by a

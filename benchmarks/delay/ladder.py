@@ -84,11 +84,7 @@ KINDS = {
     "without apples": "apple_reward=0",
     "yoked and without apples": "yoked=true apple_reward=0",
 }
-WORTHLESS = (
-    "yoked",
-    "yoked and priced",
-    "yoked and without apples",
-)  # kinds in which a key is worth nothing: not in the figure
+WORTHLESS = tuple(k for k in KINDS if k.startswith("yoked"))  # kinds in which a key is worth nothing: not in the figure
 
 
 def three_phases(
