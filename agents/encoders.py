@@ -87,8 +87,8 @@ class ImageEncoder(nn.Module):
     worlds have some twenty. Without the hidden layer the cue of a crowded room takes two to ten times as many
     scenes (docs/lab-notes.md, "Images").
 
-    `anywhere`: the largest value of each feature over all patches is encoded besides, so that what is in view looks
-    alike wherever it stands. What is compared has to.
+    `anywhere`: the largest value of each feature over all patches is encoded and added: a part that tells alike what is
+    in view, wherever it stands. Without it what is seen from elsewhere is found to be the same late or never.
     """
 
     def __init__(self, shape: tuple[int, ...], width: int, anywhere: bool = False) -> None:
