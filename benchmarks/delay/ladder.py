@@ -149,8 +149,8 @@ RUNGS = [
     three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     three_phases("KeyToDoor", 1_000, 5_000_000, SMALLER_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     compared("VisualMatchPassive", 5, 3_000_000, "--replayed-episodes 256", ("oracle", "no comparison", "no memory")),
-    compared("VisualMatchActive", 5, 3_000_000, "--replayed-episodes 256"),
-    three_phases("VisualMatchActive", 90, 4_000_000),
+    compared("VisualMatchActive", 5, 8_000_000, "--replayed-episodes 256"),
+    compared("VisualMatchActive", 90, 14_000_000, "--replayed-episodes 256 --eviction similar --credit synthetic"),
     # Ten corridors, in which views return: the last 32 steps hold the newest cue alone. Until the cue is used, turning
     # is worth no more than standing at the junction: a horizon of about 12 steps, half a corridor, lets turning go on.
     Rung(
