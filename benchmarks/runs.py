@@ -28,6 +28,8 @@ ROOT = Path(__file__).parents[1]
 EPISODES, FRESH_SEED = 1000, 2**31  # of the evaluation after a run
 ONE_AT_A_TIME = threading.Lock()  # building a network draws from torch's only global generator
 
+BEFORE = "runs/before"  # the folder of the run that another one starts from, in a row's command
+
 Look = Callable[[Path], dict[str, Any]]  # what else is to be known of a finished run's folder
 
 
@@ -39,10 +41,21 @@ class Run:
     variant: str
     seed: int
     flags: str
+    first: str = ""  # the flags of another run, which is made before and whose agent this one starts from
+
+    @property
+    def commands(self) -> list[str]:
+        """What is run, one after the other; each gets --run-dir besides, the first one BEFORE."""
+        own = f"--start-from {BEFORE} {self.flags}" if self.first else self.flags
+        parts = [part for part in (self.first, own) if part]
+        return [" ".join(f"python train.py {part} --seed {self.seed}".split()) for part in parts]
 
     @property
     def command(self) -> str:
-        return " ".join(f"python train.py {self.flags} --seed {self.seed}".split())
+        if not self.first:
+            return self.commands[0]
+        before, own = self.commands
+        return f"{before} --run-dir {BEFORE} && {own}"
 
 
 def read_rows(file: Path) -> list[dict[str, Any]]:
@@ -60,11 +73,13 @@ def make_missing(runs: Iterable[Run], file: Path, jobs: int, look: Look) -> None
 def make(run: Run, file: Path, look: Look) -> None:
     """Trains in a folder of its own and adds the row."""
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "run"
-        words = [sys.executable, *shlex.split(run.command)[1:], "--run-dir", str(target)]
-        subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        targets = [Path(folder) / f"run_{i}" for i in range(len(run.commands))]
+        for command, target in zip(run.commands, targets, strict=True):
+            own = command.replace(BEFORE, str(targets[0]))
+            words = [sys.executable, *shlex.split(own)[1:], "--run-dir", str(target)]
+            subprocess.run(words, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
         with ONE_AT_A_TIME:
-            row = summary(run, target) | look(target)
+            row = summary(run, targets) | look(targets[-1])
             replace(file, row)
     print(f"{run.task}, {run.variant}, seed {run.seed}: greedy {row['greedy']}, {row['minutes']:.1f} min", flush=True)
 
@@ -78,10 +93,10 @@ def replace(file: Path, row: dict[str, Any]) -> None:
     staged.replace(file)
 
 
-def summary(run: Run, folder: Path) -> dict[str, Any]:
-    """The row of a finished run: what it cost, and its last checkpoint on fresh episodes (the run's own last evaluation
-    is the one that stopped it)."""
-    lines = metrics(folder)
+def summary(run: Run, folders: list[Path]) -> dict[str, Any]:
+    """The row of a finished run, `folders` those of its commands: what it cost, all of them together, and its last
+    checkpoint on fresh episodes (the run's own last evaluation is the one that stopped it)."""
+    folder = folders[-1]
     options = read_options(folder)
     agent = untrained(options)
     checkpoint.load(folder, agent)
@@ -90,16 +105,16 @@ def summary(run: Run, folder: Path) -> dict[str, Any]:
         "task": run.task,
         "variant": run.variant,
         "seed": run.seed,
-        "steps": lines[-1]["step"],
-        "episodes": sum(1 for _ in (folder / "monitor.csv").open()) - 1,  # the header
-        "minutes": round(lines[-1]["step"] / lines[-1]["time/fps"] / 60, 2),
+        "steps": sum(metrics(f)[-1]["step"] for f in folders),
+        "episodes": sum(sum(1 for _ in (f / "monitor.csv").open()) - 1 for f in folders),  # less the header
+        "minutes": round(sum(m["step"] / m["time/fps"] / 60 for m in (metrics(f)[-1] for f in folders)), 2),
         "command": run.command,
         "greedy": found["greedy"]["success_rate"],
         "greedy_by_cue": found["greedy"]["success_by_cue"],
         "greedy_return": found["greedy"]["mean_reward"],
         "sampled": found["sampled"]["success_rate"],
         "sampled_return": found["sampled"]["mean_reward"],
-        "curve": tracked(lines, "rollout/success_rate"),
+        "curve": tracked(metrics(folder), "rollout/success_rate"),
     }
 
 

@@ -22,6 +22,7 @@ from experiment.evaluation import evaluate, passes
 from experiment.inspection import most_read, play_episode, slots_of
 from experiment.metrics import Metrics
 from experiment.options import RunOptions
+from experiment.start import take_over
 from memory.statistics import describe
 from memory.store import bytes_per_slot
 
@@ -41,6 +42,8 @@ def train(options: RunOptions, command: list[str]) -> int:
     torch.set_num_threads(options.torch_threads)
     envs = build_envs(options, options.num_envs)
     agent = build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
+    if options.start_from is not None:
+        take_over(agent, options, Path(options.start_from))
     folder = Path(options.run_dir) if options.run_dir else run_folder.default_run_dir(options)
     run_folder.create(folder, options, command)
     announce(options, folder, agent)
@@ -103,6 +106,8 @@ def announce(options: RunOptions, folder: Path, agent: Any) -> None:
             episodes = options.learning.episode_ring
             most = size * options.memory.slots * episodes
             print(f"the slots of the last {episodes:,} finished episodes take up to {most / 1e6:.1f} MB")
+    if options.start_from is not None:
+        print(f"begins with the agent of {options.start_from}")
     print(f"run folder {folder}")
     print(f"watch it: tensorboard --logdir {folder}")
     print("the first run compiles the environments, which takes some seconds", flush=True)

@@ -43,11 +43,13 @@ class Rung:
     options: str = ""  # that this task needs beside the defaults
     memory_options: str = ""  # the same, of the memory: what the controls without one are not told
     kind: str = ""  # one of KINDS
+    after: Rung | None = None  # learnt first, and its agent started from; the row's cost is both
 
     @property
     def task(self) -> str:
         delay = "" if self.delay is None else f"{self.delay:,}"
-        return " ".join(part for part in (self.env, self.kind, delay) if part)
+        after = "" if self.after is None else f"after {self.after.delay:,}"
+        return " ".join(part for part in (self.env, self.kind, delay, after) if part)
 
     @property
     def env_id(self) -> str:
@@ -181,24 +183,24 @@ class Ladder:
 
 
 def runs(rung: Rung) -> Iterator[Run]:
-    for seed in range(1, rung.seeds + 1):
-        yield Run(rung.task, "default", seed, rung.flags("default"))
-    for variant in rung.controls:
-        for seed in range(1, 4):
-            yield Run(rung.task, variant, seed, rung.flags(variant))
+    for variant in ("default", *rung.controls):
+        first = "" if rung.after is None else rung.after.flags(variant)
+        for seed in range(1, (rung.seeds if variant == "default" else 3) + 1):
+            yield Run(rung.task, variant, seed, rung.flags(variant), first)
 
 
 def look_at(folder: Path) -> dict[str, Any]:
     """Success on lengths far beyond the trained one: {length: {greedy, sampled, cues}}."""
     options = read_options(folder)
-    rung = next(r for r in RUNGS if (r.env_id, r.env_kwargs) == (options.env, options.env_kwargs))
+    here = (options.env, options.env_kwargs, options.start_from is None)
+    rung = next(r for r in RUNGS if (r.env_id, r.env_kwargs, r.after is None) == here)
     if options.agent != "memory" or rung.task not in ZERO_SHOT or options.seed > ZERO_SHOT_SEEDS:
         return {}
     agent = untrained(options)
     checkpoint.load(folder, agent)
     found = {}
     for length in ZERO_SHOT[rung.task]:
-        longer = options.with_env_kwargs((f"length={length}",))
+        longer = options.with_env_kwargs((f"{rung.keyword}={length}",))
         result = evaluate(agent, longer, ZERO_SHOT_EPISODES, ZERO_SHOT_SEED, greedy=True)
         found[str(length)] = {"greedy": result["success_rate"], "by_cue": result["success_by_cue"]}
     return {"zero_shot": found}

@@ -74,9 +74,11 @@ def test_every_run_of_the_grids_is_a_command_that_trains():
     every += [r for rung in ladder.RUNGS for r in ladder.runs(rung)]
     every += [r for rung in learn.RUNGS for r in learn.runs(rung)]
     assert len(every) > 70
-    for run in every:
-        words = shlex.split(run.command)[2:]
-        tyro.cli(RunOptions, args=words, config=(tyro.conf.OmitArgPrefixes,)).check()
+    for command in (c for run in every for c in run.commands):
+        tyro.cli(RunOptions, args=shlex.split(command)[2:], config=(tyro.conf.OmitArgPrefixes,)).check()
+
+
+TINY_FIRST = " --env-kwargs length=4 --total-timesteps 64"
 
 
 def parsed(flags):
@@ -109,6 +111,30 @@ def test_a_control_takes_back_what_the_rung_names():
     rung = ladder.Rung("VisualMatchPassive", 5, "delay", 64, memory_options="--compare", controls=("no comparison",))
     assert parsed(rung.flags("default")).memory.compare
     assert not parsed(rung.flags("no comparison")).memory.compare
+
+
+def test_a_rung_that_starts_from_another_one():
+    """Its controls start from the same control there, and its row has the commands and the cost of both."""
+    short = ladder.Rung("VisualMatchActive", 5, "delay", 64, memory_options="--compare")
+    long = ladder.Rung("VisualMatchActive", 90, "delay", 64, 1, ("no memory",), after=short)
+    own, control, *_ = ladder.runs(long)
+    assert own.task == "VisualMatchActive 90 after 5"
+    assert own.command == (
+        f"python train.py {short.flags('default')} --seed 1 --run-dir runs/before"
+        f" && python train.py --start-from runs/before {long.flags('default')} --seed 1"
+    )
+    assert control.commands[0].endswith("--agent none --seed 1") and "--compare" not in control.command
+
+
+def test_a_run_that_starts_from_another_one_is_made_after_it(tmp_path):
+    rows, seen = tmp_path / "rows.jsonl", []
+    start = "--env Reinstate/GridTMazePassive-v0 --num-envs 2 --eval-episodes 2 --eval-every 0 --agent none"
+    run = runs.Run("a", "b", 3, f"{start} --env-kwargs length=9 --total-timesteps 128", first=start + TINY_FIRST)
+    runs.make_missing([run], rows, 1, lambda folder: seen.append(runs.read_options(folder)) or {})
+    (row,) = runs.read_rows(rows)
+    assert (row["steps"], row["seed"], row["command"]) == (192, 3, run.command)
+    (options,) = seen
+    assert options.env_kwargs == ("length=9",) and options.start_from.endswith("run_0")
 
 
 def test_a_rung_of_anothers_environment():

@@ -103,6 +103,41 @@ def test_same_seed_same_parameters(tmp_path):
     assert not all(torch.equal(a[k], c[k]) for k in a)
 
 
+@pytest.mark.parametrize("agent", ["memory", "none"])
+def test_a_run_can_start_from_another_one(tmp_path, capsys, monkeypatch, agent):
+    monkeypatch.setattr(experiment.training, "update", lambda *_: {})  # the agent stays as it began
+    monkeypatch.setattr(experiment.training, "update_codec", lambda *_: {})
+    first, other, then = (tmp_path / name for name in ("first", "other", "then"))
+    flags = ["--agent", agent, "--eval-every", "0"]
+    assert train(first, *flags, "--seed", "2") == train(other, *flags) == 0
+    assert train(then, *flags, "--start-from", str(first), length=9) == 0
+    assert f"begins with the agent of {first}\n" in capsys.readouterr().out
+    a, b, c = weights(first), weights(other), weights(then)
+    assert all(torch.equal(a[k], c[k]) for k in a) and not all(torch.equal(a[k], b[k]) for k in a)
+    again = loaded(then)[0]  # from its own folder alone
+    assert all(torch.equal(c[k], t) for k, t in checkpoint.tensors_of(again).items())
+
+
+@pytest.mark.parametrize(
+    ("flags", "length", "env", "says"),
+    [
+        (["--agent", "none"], 4, "Reinstate/TMazePassive-v0", "--agent is memory there and none here"),
+        (["--heads", "2"], 4, "Reinstate/TMazePassive-v0", "--heads is 8 there and 2 here"),
+        ([], None, "CartPole-v1", "TMazePassive-v0 has other observations or actions than CartPole-v1"),
+    ],
+)
+def test_a_run_cannot_start_from_an_agent_that_is_made_for_something_else(tmp_path, capsys, flags, length, env, says):
+    first, then = tmp_path / "first", tmp_path / "then"
+    train(first, env="Reinstate/TMazePassive-v0")
+    capsys.readouterr()
+    assert train(then, "--start-from", str(first), *flags, env=env, length=length) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: --start-from {first}: ") and says in error and error.count("\n") == 1
+    assert not then.exists()
+    assert train(then, "--start-from", str(tmp_path / "frist")) == 2
+    assert f"did you mean {first}?" in capsys.readouterr().err
+
+
 def test_tensorboard_tags(tmp_path):
     run = tmp_path / "run"
     train(run, "--check-cosine")

@@ -1,0 +1,43 @@
+"""Beginning with the agent of an earlier run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from experiment import checkpoint
+from experiment.build import untrained
+from experiment.errors import UserError
+from experiment.options import RunOptions, flag_of
+from experiment.run_folder import read_options
+
+WIDTHS = ("embedding_width", "heads", "compare", "code_bits")  # of the memory: what its parameters are made for
+
+
+def take_over(agent: Any, options: RunOptions, earlier: Path) -> None:
+    """Loads the last checkpoint of the run in folder `earlier` into `agent`, parameters and codec.
+
+    Adam's averages, the finished episodes and the codec's frames are not in a checkpoint: they begin anew, as do steps
+    and schedules.
+
+    Raises UserError where that agent is made of something else, or for something else.
+    """
+    theirs = read_options(earlier)
+    pairs = {"agent": (theirs.agent, options.agent)}
+    if options.agent == "memory":
+        pairs |= {name: (getattr(theirs.memory, name), getattr(options.memory, name)) for name in WIDTHS}
+    for name, (there, here) in pairs.items():
+        if there != here:
+            raise UserError(
+                f"--start-from {earlier}: {flag_of(name)} is {there} there and {here} here: give this run the same"
+            )
+    if shapes(untrained(theirs)) != shapes(agent):
+        raise UserError(
+            f"--start-from {earlier}: {theirs.env} has other observations or actions than {options.env}, and its agent "
+            "cannot play here: choose a run whose environment has the same ones"
+        )
+    checkpoint.load(earlier, agent)
+
+
+def shapes(agent: Any) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(t.shape) for name, t in checkpoint.tensors_of(agent).items()}
