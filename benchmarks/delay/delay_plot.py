@@ -22,6 +22,7 @@ COLOURS = {
     "KeyToDoor priced": "tab:pink",
     "VisualMatchPassive": "tab:olive",
     "VisualMatchActive": "tab:brown",
+    "VisualMatchActive after 5": "black",
 }
 APART = ("without apples", "priced")  # kinds with a series of their own
 SURE = 1.96  # standard deviations: 95 %
@@ -47,6 +48,8 @@ def series(rung: Rung) -> str | None:
     """The series that a rung's dots belong to; None where success is not what the figure is about."""
     if rung.kind in WORTHLESS:
         return None
+    if rung.after is not None:
+        return f"{rung.env} after {rung.after.delay}"
     return f"{rung.env} {rung.kind}" if rung.kind in APART else rung.env
 
 

@@ -103,18 +103,26 @@ def three_phases(
 
 
 def compared(
-    env: str, delay: int, budget: int, memory_options: str, controls: tuple[str, ...] = ("oracle", "no memory")
+    env: str,
+    delay: int,
+    budget: int,
+    memory_options: str,
+    options: str = "--ent-coef 0.1",
+    controls: tuple[str, ...] = ("oracle", "no memory"),
+    after: Rung | None = None,
 ) -> Rung:
     """What is seen has to be compared with what is remembered, by many events at a time."""
-    own = f"--horizon {18 / (delay + 30):.3f} --spread-steps {delay + 30} --ent-coef 0.1 --chunk-decisions 16"
+    own = f"--horizon {18 / (delay + 30):.3f} --spread-steps {delay + 30} {options} --chunk-decisions 16"
     memory = f"--slots 40 {memory_options} --novelty-bonus 0 --imitation-coef 0 --compare"
-    return Rung(env, delay, "delay", budget, controls=controls, options=own, memory_options=memory)
+    return Rung(env, delay, "delay", budget, controls=controls, options=own, memory_options=memory, after=after)
 
 
 # The first room is 15 steps of 120, or of more. With less entropy, or with fewer of its decisions in a chunk, keys are
 # given up before it is known what they are for.
 SMALL_FIRST_ROOM = "--ent-coef 0.1 --chunk-decisions 16"
 SMALLER_FIRST_ROOM = "--ent-coef 0.1 --chunk-decisions 32"
+# Where to look, and to compare: learnt at a delay of 5, then taken on to 90.
+ACTIVE_MATCH = compared("VisualMatchActive", 5, 8_000_000, "--replayed-episodes 256")
 WITHOUT = ("recalculation none", "no memory")
 ALL = (*WITHOUT, "oracle", "lstm")
 RUNGS = [
@@ -150,9 +158,24 @@ RUNGS = [
     ),
     three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     three_phases("KeyToDoor", 1_000, 5_000_000, SMALLER_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
-    compared("VisualMatchPassive", 5, 3_000_000, "--replayed-episodes 256", ("oracle", "no comparison", "no memory")),
-    compared("VisualMatchActive", 5, 8_000_000, "--replayed-episodes 256"),
+    compared(
+        "VisualMatchPassive",
+        5,
+        3_000_000,
+        "--replayed-episodes 256",
+        controls=("oracle", "no comparison", "no memory"),
+    ),
+    ACTIVE_MATCH,
     compared("VisualMatchActive", 90, 14_000_000, "--replayed-episodes 256 --eviction similar --credit synthetic"),
+    compared(
+        "VisualMatchActive",
+        90,
+        4_000_000,
+        "--eviction similar --credit synthetic",
+        "--ent-coef 0.05 --learning-rate 5e-4",
+        controls=("no memory",),
+        after=ACTIVE_MATCH,
+    ),
     # Ten corridors, in which views return: the last 32 steps hold the newest cue alone. Until the cue is used, turning
     # is worth no more than standing at the junction: a horizon of about 12 steps, half a corridor, lets turning go on.
     Rung(
@@ -166,7 +189,10 @@ RUNGS = [
     ),
     Rung("MiniGrid-MemoryS13", None, "", 10_000_000, controls=WITHOUT),
 ]
-ZERO_SHOT = {"GridTMazePassive 1,000": (100_000, 1_000_000)}  # lengths that the policies trained there are played on
+ZERO_SHOT = {  # lengths that the policies trained there are played on
+    "GridTMazePassive 1,000": (100_000, 1_000_000),
+    "VisualMatchActive 90 after 5": (500, 1_000),
+}
 ZERO_SHOT_SEEDS, ZERO_SHOT_EPISODES, ZERO_SHOT_SEED = 3, 20, 2**31 + 1
 Task = Literal[*(rung.task for rung in RUNGS)]
 COLUMNS = [("greedy", ".3f"), ("sampled", ".3f"), ("greedy_return", ".2f"), *COST]
