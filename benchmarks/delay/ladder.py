@@ -166,7 +166,7 @@ RUNGS = [
         controls=("oracle", "no comparison", "no memory"),
     ),
     ACTIVE_MATCH,
-    compared("VisualMatchActive", 90, 14_000_000, "--replayed-episodes 256 --eviction similar --credit synthetic"),
+    compared("VisualMatchActive", 90, 7_000_000, "--eviction similar --credit synthetic"),
     compared(
         "VisualMatchActive",
         90,
