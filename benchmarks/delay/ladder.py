@@ -156,6 +156,7 @@ RUNGS = [
             ("yoked and priced", ("no memory",)),
         )
     ),
+    three_phases("KeyToDoor", 500, 10_000_000, SMALL_FIRST_ROOM, "without apples", ("no memory",)),
     three_phases("KeyToDoor", 500, 3_000_000, SMALL_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     three_phases("KeyToDoor", 1_000, 5_000_000, SMALLER_FIRST_ROOM, kind="ni2023", controls=("no memory",)),
     compared(
