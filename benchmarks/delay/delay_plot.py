@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import tyro
-from ladder import RESULTS, RUNGS, WORTHLESS, ZERO_SHOT_EPISODES, Rung
+from ladder import RESULTS, RUNGS, WORTHLESS, Rung
 from matplotlib.figure import Figure
 from runs import EPISODES, read_rows
 
@@ -75,10 +75,9 @@ def draw(results: list[dict[str, Any]], out: Path) -> Figure:
         if found["default"]:
             delays, rows = zip(*found["default"], strict=True)
             success.plot(delays, [r["greedy"] for r in rows], "o", label=env, **look)
-            played = [(int(d), z["greedy"]) for r in rows for d, z in r.get("zero_shot", {}).items()]
-            success.plot([d for d, _ in played], [s for _, s in played], "x", **look)
-            points = [(d, r["greedy"], EPISODES) for d, r in found["default"]]
-            points += [(d, rate, ZERO_SHOT_EPISODES) for d, rate in played]
+            played = [(int(d), z["greedy"], z["episodes"]) for r in rows for d, z in r.get("zero_shot", {}).items()]
+            success.plot([d for d, _, _ in played], [s for _, s, _ in played], "x", **look)
+            points = [*((d, r["greedy"], EPISODES) for d, r in found["default"]), *played]
             for delay, rate, count in points:
                 success.plot([delay, delay], interval(rate, count), "-", linewidth=1, **look)
             solved = [(d, r["episodes"]) for d, r in found["default"] if r["greedy"] >= 0.95]

@@ -179,7 +179,7 @@ def test_the_ladder_trains_and_plays_on_lengths_never_seen(tmp_path, monkeypatch
         "GridTMazePassive",
     ]
     monkeypatch.setattr(delay_plot, "RUNGS", [*ladder.RUNGS, yoked])
-    monkeypatch.setattr(ladder, "ZERO_SHOT", {"GridTMazePassive 4": (9,)})
+    monkeypatch.setattr(ladder, "ZERO_SHOT", {"GridTMazePassive 4": (20, (9,))})
     monkeypatch.setattr(runs, "EPISODES", 4)
     ladder.main(ladder.Ladder(jobs=1, tasks=("GridTMazePassive 4",)))
     (row,) = [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
@@ -191,9 +191,12 @@ def test_the_ladder_trains_and_plays_on_lengths_never_seen(tmp_path, monkeypatch
     ring, dot, cross, *bars = (line.get_xydata().tolist() for line in success.lines)
     assert ring == [[4, 0.5]] and dot == [[4, 1.0]] and cross == [[9, row["zero_shot"]["9"]["greedy"]]]
     assert [bar[0][0] for bar in bars[:2]] == [4, 9] and bars[0][1][1] == 1.0
+    assert [low for (_, low), _ in bars[:2]] == [  # a thousand episodes after a run, twenty where it was played
+        delay_plot.interval(rate, count)[0] for rate, count in ((1.0, delay_plot.EPISODES), (cross[0][1], 20))
+    ]
     assert episodes.lines[0].get_xydata().tolist() == [[4, row["episodes"]]]
     assert (tmp_path / "docs" / "delay.png").stat().st_size > 1000
-    assert "| GridTMazePassive 4 | default |" in text and "| GridTMazePassive 4 | 1 | 9 |" in text
+    assert "| GridTMazePassive 4 | default |" in text and "| GridTMazePassive 4 | 1 | 9 | 20 |" in text
 
 
 def test_wilsons_interval_by_hand():
