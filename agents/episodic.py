@@ -55,7 +55,8 @@ def episodic_loss(agent: Any, episodes: Episodes, terms: Terms, options: Learnin
     memory, going = episodes.memory, terms.going
     value = r.value.detach()
     ratio = (r.log_prob.detach() - r.old_log_prob).exp()
-    next_value, lam = value_after(value, events.follow), options.gae_lambda * trace_after(ratio, events.follow)
+    next_value, trace = value_after(value, events.follow), trace_after(ratio, events.follow)
+    lam = options.gae_lambda * trace
 
     paid = torch.zeros_like(value)
     if terms.bonus > 0:
@@ -74,7 +75,7 @@ def episodic_loss(agent: Any, episodes: Episodes, terms: Terms, options: Learnin
 
     advantage = relative_advantages(events, value, next_value, lam, paid, going)
     gain = relative_advantages(events, value, next_value, torch.ones_like(value), paid, going)
-    target = advantage + value
+    target = value + relative_advantages(events, value, next_value, options.critic_lambda * trace, paid, going)
     deviation = advantage.square().mean().sqrt() + 1e-8
     policy = clipped_policy_loss(r.log_prob, r.old_log_prob, advantage / deviation, options.clip_coef)
     imitation = imitation_loss(r.log_prob, gain / deviation)

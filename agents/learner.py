@@ -85,9 +85,9 @@ def drawn_from(generator: torch.Generator, build: Any, *arguments: Any) -> Any:
         return build(*arguments)
 
 
-def advantages(chunk: Chunk, going: GoingRate, options: LearningOptions, paid: Tensor) -> Tensor:
+def advantages(chunk: Chunk, going: GoingRate, gae_lambda: float, paid: Tensor) -> Tensor:
     """Advantages [n]; `paid` [n] beside the rewards."""
-    lam = torch.full_like(chunk.value, options.gae_lambda)
+    lam = torch.full_like(chunk.value, gae_lambda)
     # A decision that is still held counts with what it has earned so far, and beyond it with what was expected of it:
     # nothing but the critic's clock has moved on.
     next_value = torch.where(chunk.complete, chunk.next_value, chunk.value)
@@ -110,8 +110,8 @@ def update(agent: Any, chunk: Chunk, learner: Learner, options: LearningOptions,
         rarity, bonus = Rarity.of(learner.ring, agent.codec.version), options.novelty_bonus * (1 - progress)
         terms = Terms(going, rarity, ent_coef, bonus, learner.synthetic)
         paid = paid_in_chunk(chunk, agent, terms)
-    advantage = advantages(chunk, going, options, paid)
-    target = advantage + chunk.value  # [n]
+    advantage = advantages(chunk, going, options.gae_lambda, paid)
+    target = advantages(chunk, going, options.critic_lambda, paid) + chunk.value  # [n]
     learner.targets.add(target[done])
     agent.heads.rescale(learner.targets.mean, learner.targets.std)
 

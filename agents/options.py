@@ -26,6 +26,9 @@ class LearningOptions:
     step, H = horizon x length."""
     gae_lambda: float = 0.9
     """Lambda of generalised advantage estimation, from decision to decision."""
+    critic_lambda: float = 0.9
+    """The same for the critic's targets. With 1 it learns from whole returns, and --gae-lambda can be small where most
+    decisions do not matter."""
     credit: CreditName = "episodic"
     """How late rewards reach remembered actions. bootstrap: through the critic alone. episodic: the slots of finished
     episodes are learnt from again. transport: and value is carried from a hard look to what it looked at, where that

@@ -133,6 +133,7 @@ class RunOptions:
                 raise UserError(f"{flag} is {value}; it must be at least 1")
         shares = {
             "--gae-lambda": lo.gae_lambda,
+            "--critic-lambda": lo.critic_lambda,
             "--novel-share": lo.novel_share,
             "--min-fidelity": m.min_fidelity,
             "--stop-at-success": self.stop_at_success if self.stop_at_success is not None else 1.0,

@@ -253,11 +253,44 @@ def test_what_is_still_held_counts_with_what_it_has_earned():
     o, going, found = LearningOptions(), GoingRate(0.01, 20.0), []
     for earned in (0.0, 1.0):
         chunk.reward[~chunk.complete] += earned
-        found.append(advantages(chunk, going, o, torch.zeros(len(chunk.reward))))
+        found.append(advantages(chunk, going, o.gae_lambda, torch.zeros(len(chunk.reward))))
     difference = (found[1] - found[0])[leads]
     gamma, held = discount(chunk.duration, going.horizon)[leads], chunk.duration[chunk.follow[leads]]
     evenly = discounted_steps(held, going.horizon) / held
     torch.testing.assert_close(difference, gamma * o.gae_lambda * evenly, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("module", ["agents.learner", "agents.episodic"])
+def test_actor_and_critic_have_a_lambda_of_their_own(monkeypatch, module):
+    agent = build()
+    vector, c, _ = learn(agent, 20)
+    ring = EpisodeRing(512, agent.initial_state(1).memory)
+    while ring.size < 30:
+        chunk = collect(vector, agent, c, 16, MANY, ring)
+    before, told = {k: v.clone() for k, v in agent.state_dict().items()}, []
+
+    def spy(name, argument):
+        real = getattr(sys.modules[module], name)
+
+        def spied(*arguments):
+            told[-1].setdefault(name, arguments[argument].clone())  # the critic's loss comes before the scale's
+            return real(*arguments)
+
+        monkeypatch.setattr(f"{module}.{name}", spied)
+
+    spy("clipped_policy_loss", 2), spy("value_loss", 1)
+    for actor, critic in ((0.9, 0.9), (0.2, 0.9), (0.9, 0.2)):
+        told.append({})
+        agent.load_state_dict(before)
+        o = LearningOptions(epochs=1, gae_lambda=actor, critic_lambda=critic)
+        learner = build_learner(agent, o, torch.Generator().manual_seed(0))
+        learner.ring = ring
+        update(agent, chunk, learner, o, 0.0)
+    same, actors, critics = told
+    assert torch.equal(actors["value_loss"], same["value_loss"])
+    assert not torch.allclose(actors["clipped_policy_loss"], same["clipped_policy_loss"], rtol=0.01)
+    assert not torch.allclose(critics["value_loss"], same["value_loss"], rtol=0.01)
+    torch.testing.assert_close(critics["clipped_policy_loss"], same["clipped_policy_loss"])
 
 
 @pytest.mark.parametrize(("mode", "compare"), [("direct", False), ("none", False), ("oracle", False), ("direct", True)])
