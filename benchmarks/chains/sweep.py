@@ -6,12 +6,13 @@ agent has 10,000 episodes, and all of them count, those in which it still learns
 - Memory Chain: the share of right answers is above 0.625, a quarter of the way from chance to certainty;
 - Umbrella Chain: the share of wrong umbrellas is below 0.25, half of what chance takes.
 
-Memory Chain: default options, but 64 environments (one, as in bsuite, would be slow). Umbrella Chain: OPTIONS, 16
-environments and more epochs, as 10,000 episodes must do. Environments are not in step: all episodes are as long, and of
-a dozen chunks one would hold all that counts (`--spread-steps`). So the first episode of each begins at random, with an
-empty memory; it counts. The control of the Memory Chain has no memory (at length 1 none is needed); the Umbrella
-Chain's is an agent that acts at random, 0.5 by construction. At length 20 it has an oracle, too, which keeps the true
-observations: the codec of these rows hardly read the 20 random bits, and what is not read is not learnt from again.
+Memory Chain: default options, but 64 environments (one, as in bsuite, would be slow). Umbrella Chain: 16 environments
+and more epochs, as 10,000 episodes must do; chunks and memories that hold whole episodes; and as all rewards but the
+last are noise, the critic learns from whole returns and the actor from the next few steps. Environments are not in
+step: all episodes are as long, and of a dozen chunks one would hold all that counts (`--spread-steps`). So the first
+episode of each begins at random, with an empty memory; it counts. The control of the Memory Chain has no memory (at
+length 1 none is needed); the Umbrella Chain's is an agent that acts at random, 0.5 by construction, and it has runs in which the actor learns from whole
+returns, too ("one lambda").
 
 Resumable (benchmarks/runs.py). Rows in sweep.jsonl.
 """
@@ -30,23 +31,22 @@ import tyro
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from runs import Run, make_missing, markdown, read_rows, write_page
 
+from memory.options import MemoryOptions
+
 HERE = Path(__file__).parent
 RESULTS = HERE / "sweep.jsonl"
 LENGTHS = (*range(1, 11), 12, 14, 17, 20, 25, *range(30, 101, 10))
 EPISODES = 10_000
 ENVS = {"MemoryChain": 64, "UmbrellaChain": 16}
-CHANCE = "--gae-lambda 1 --ent-coef 0.1"  # rewards at random come before the one that counts
-OPTIONS = {
-    "MemoryChain": "",
-    "UmbrellaChain": f"{CHANCE} --chunk-decisions 20 --epochs 8 --novelty-bonus 0 --imitation-coef 0 --codec-updates 1",
-}
+UMBRELLA = "--gae-lambda 0.5 --critic-lambda 1 --ent-coef 0.1 --epochs 8"
+UMBRELLA = f"{UMBRELLA} --novelty-bonus 0 --imitation-coef 0 --codec-updates 1"
 SOLVED = {"MemoryChain": 0.625, "UmbrellaChain": 0.75}  # the share of right ones must be above
-VARIANTS = {"default": "", "no memory": "--agent none", "oracle": "--recalculation oracle"}
+VARIANTS = {"default": "", "no memory": "--agent none", "one lambda": "--gae-lambda 1"}
 LENGTHS_OF = {
     ("MemoryChain", "default"): LENGTHS,
     ("MemoryChain", "no memory"): (1, 10, 100),
     ("UmbrellaChain", "default"): LENGTHS,
-    ("UmbrellaChain", "oracle"): (20,),
+    ("UmbrellaChain", "one lambda"): (20, 40),
 }
 
 
@@ -67,6 +67,13 @@ def steps_of(chain: str, length: int) -> int:
     return length + 1 if chain == "MemoryChain" else length
 
 
+def options_of(chain: str, length: int) -> str:
+    if chain == "MemoryChain":
+        return ""
+    decisions, slots = max(20, length), max(MemoryOptions.slots, length)  # of whole episodes: every step is one
+    return f"--chunk-decisions {decisions} --slots {slots} {UMBRELLA}"
+
+
 def runs(o: Sweep) -> list[Run]:
     found = []
     for (chain, variant), lengths in LENGTHS_OF.items():
@@ -76,7 +83,7 @@ def runs(o: Sweep) -> list[Run]:
                 whole = -(-EPISODES // envs) + 1  # of each environment, and one more for the spread
                 budget = whole * envs * steps_of(chain, length)
                 start = f"--env Reinstate/{chain}-v0 --env-kwargs length={length} --num-envs {envs}"
-                rest = f"--spread-steps {steps_of(chain, length)} {OPTIONS[chain]} {VARIANTS[variant]}"
+                rest = f"--spread-steps {steps_of(chain, length)} {options_of(chain, length)} {VARIANTS[variant]}"
                 flags = f"{start} --total-timesteps {budget} --eval-every 0 {rest}"
                 found.append(Run(f"{chain} {length}", variant, 1, flags))
     return found
