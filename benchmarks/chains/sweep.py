@@ -11,8 +11,8 @@ and more epochs, as 10,000 episodes must do; chunks and memories that hold whole
 last are noise, the critic learns from whole returns and the actor from the next few steps. Environments are not in
 step: all episodes are as long, and of a dozen chunks one would hold all that counts (`--spread-steps`). So the first
 episode of each begins at random, with an empty memory; it counts. The control of the Memory Chain has no memory (at
-length 1 none is needed); the Umbrella Chain's is an agent that acts at random, 0.5 by construction, and it has runs in which the actor learns from whole
-returns, too ("one lambda").
+length 1 none is needed); the Umbrella Chain's is an agent that acts at random, 0.5 by construction, and it has runs in
+which the actor learns from whole returns, too ("one lambda").
 
 Resumable (benchmarks/runs.py). Rows in sweep.jsonl.
 """
