@@ -73,7 +73,7 @@ class RunOptions:
     run_dir: str | None = None
     """Folder of the run; by default runs/<env>__<name>__s<seed>__<UTC>. Must be new or empty."""
     start_from: str | None = None
-    """Folder of a finished run whose agent this one begins with, in place of random parameters: learnt at a short
+    """Folder of an earlier run whose last agent this one begins with, in place of random parameters: learnt at a short
     delay, say, and taken on to a long one. Steps and schedules begin anew."""
     name: str = "run"
     """Label in the default run folder."""
