@@ -137,6 +137,27 @@ def test_a_run_that_starts_from_another_one_is_made_after_it(tmp_path):
     assert options.env_kwargs == ("length=9",) and options.start_from.endswith("run_0")
 
 
+@pytest.mark.parametrize(("start_from", "played"), [(None, []), ("runs/before", ["delay=9"])])
+def test_what_is_played_on_is_the_run_that_started_from_another_one(tmp_path, monkeypatch, start_from, played):
+    """Both have the same environment."""
+    short, alone = (ladder.Rung("VisualMatchActive", delay, "delay", 64) for delay in (2, 4))
+    monkeypatch.setattr(ladder, "RUNGS", [short, alone, dataclasses.replace(alone, after=short)])
+    monkeypatch.setattr(ladder, "ZERO_SHOT", {"VisualMatchActive 4 after 2": (20, (9,))})
+    options = RunOptions(env=alone.env_id, env_kwargs=alone.env_kwargs, start_from=start_from)
+    monkeypatch.setattr(ladder, "read_options", lambda folder: options)
+    monkeypatch.setattr(ladder.checkpoint, "load", lambda *_: 0)
+    told = []
+
+    def evaluated(agent, options, episodes, seed, greedy):
+        told.extend(options.env_kwargs)
+        return {"success_rate": 0.5, "success_by_cue": {}}
+
+    monkeypatch.setattr(ladder, "evaluate", evaluated)
+    found = ladder.look_at(tmp_path)
+    assert told == played
+    assert found == ({"zero_shot": {"9": {"episodes": 20, "greedy": 0.5, "by_cue": {}}}} if played else {})
+
+
 def test_a_rung_of_anothers_environment():
     rung = ladder.Rung("MiniGrid-MemoryS13", None, "", 64)
     assert rung.task == "MiniGrid-MemoryS13"
