@@ -17,8 +17,8 @@ WIDTHS = ("embedding_width", "heads", "compare", "code_bits")  # of the memory: 
 def take_over(agent: Any, options: RunOptions, earlier: Path) -> None:
     """Loads the last checkpoint of the run in folder `earlier` into `agent`, parameters and codec.
 
-    Adam's averages, the finished episodes and the codec's frames are not in a checkpoint: they begin anew, as do steps
-    and schedules.
+    Adam's averages, synthetic returns, the finished episodes and the codec's frames are not in a checkpoint: they begin
+    anew, as do steps and schedules.
 
     Raises UserError where that agent is made of something else, or for something else.
     """

@@ -38,8 +38,10 @@ RESULTS = HERE / "sweep.jsonl"
 LENGTHS = (*range(1, 11), 12, 14, 17, 20, 25, *range(30, 101, 10))
 EPISODES = 10_000
 ENVS = {"MemoryChain": 64, "UmbrellaChain": 16}
-UMBRELLA = "--gae-lambda 0.5 --critic-lambda 1 --ent-coef 0.1 --epochs 8"
-UMBRELLA = f"{UMBRELLA} --novelty-bonus 0 --imitation-coef 0 --codec-updates 1"
+UMBRELLA = (
+    "--gae-lambda 0.5 --critic-lambda 1 --ent-coef 0.1 --epochs 8 "
+    "--novelty-bonus 0 --imitation-coef 0 --codec-updates 1"
+)
 SOLVED = {"MemoryChain": 0.625, "UmbrellaChain": 0.75}  # the share of right ones must be above
 VARIANTS = {"default": "", "no memory": "--agent none", "one lambda": "--gae-lambda 1"}
 LENGTHS_OF = {
