@@ -3,7 +3,8 @@
 Trains the defaults, but for what a rung names, on longer and longer delays, 3 seeds each (5 where the rung says so),
 until a greedy evaluation of 200 episodes succeeds 98 times of 100, or until the budget of steps is spent; the controls
 that a rung names get the same budget. A rung "after" another one starts from its agents. Then policies are played on
-lengths that they have never seen. Resumable (benchmarks/runs.py). Rows in results.jsonl, the table in results.md; delay_plot.py draws the figure.
+lengths that they have never seen. Resumable (benchmarks/runs.py). Rows in results.jsonl, the table in results.md;
+delay_plot.py draws the figure.
 """
 
 from __future__ import annotations
