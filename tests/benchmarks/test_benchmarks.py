@@ -212,8 +212,8 @@ def test_the_ladder_trains_and_plays_on_lengths_never_seen(tmp_path, monkeypatch
     ring, dot, cross, *bars = (line.get_xydata().tolist() for line in success.lines)
     assert ring == [[4, 0.5]] and dot == [[4, 1.0]] and cross == [[9, row["zero_shot"]["9"]["greedy"]]]
     assert [bar[0][0] for bar in bars[:2]] == [4, 9] and bars[0][1][1] == 1.0
-    assert [low for (_, low), _ in bars[:2]] == [  # a thousand episodes after a run, twenty where it was played
-        delay_plot.interval(rate, count)[0] for rate, count in ((1.0, delay_plot.EPISODES), (cross[0][1], 20))
+    assert [(low, high) for (_, low), (_, high) in bars[:2]] == [  # a thousand episodes after a run, twenty played
+        delay_plot.interval(rate, count) for rate, count in ((1.0, delay_plot.EPISODES), (cross[0][1], 20))
     ]
     assert episodes.lines[0].get_xydata().tolist() == [[4, row["episodes"]]]
     assert (tmp_path / "docs" / "delay.png").stat().st_size > 1000
