@@ -8,11 +8,11 @@ agent has 10,000 episodes, and all of them count, those in which it still learns
 
 Memory Chain: default options, but 64 environments (one, as in bsuite, would be slow). Umbrella Chain: 16 environments
 and more epochs, as 10,000 episodes must do; chunks and memories that hold whole episodes; and as all rewards but the
-last are noise, the critic learns from whole returns and the actor from the next few steps. Environments are not in
-step: all episodes are as long, and of a dozen chunks one would hold all that counts (`--spread-steps`). So the first
-episode of each begins at random, with an empty memory; it counts. The control of the Memory Chain has no memory (at
-length 1 none is needed); the Umbrella Chain's is an agent that acts at random, 0.5 by construction, and it has runs in
-which the actor learns from whole returns, too ("one lambda").
+last are noise, the critic learns from whole returns and the actor from the next few steps. Up to length 30 its step
+size is three times the default. Environments are not in step: all episodes are as long, and of a dozen chunks one would
+hold all that counts (`--spread-steps`). So the first episode of each begins at random, with an empty memory; it counts.
+The control of the Memory Chain has no memory (at length 1 none is needed); the Umbrella Chain's is an agent that acts
+at random, 0.5 by construction, and it has runs in which the actor learns from whole returns, too ("one lambda").
 
 Resumable (benchmarks/runs.py). Rows in sweep.jsonl.
 """
@@ -42,6 +42,7 @@ UMBRELLA = (
     "--gae-lambda 0.5 --critic-lambda 1 --ent-coef 0.1 --epochs 8 "
     "--novelty-bonus 0 --imitation-coef 0 --codec-updates 1"
 )
+QUICK_STEP, LONGEST_QUICK = 3e-3, 30  # where episodes are longer, noise kills a critic that learns so quickly
 SOLVED = {"MemoryChain": 0.625, "UmbrellaChain": 0.75}  # the share of right ones must be above
 VARIANTS = {"default": "", "no memory": "--agent none", "one lambda": "--gae-lambda 1"}
 LENGTHS_OF = {
@@ -73,7 +74,8 @@ def options_of(chain: str, length: int) -> str:
     if chain == "MemoryChain":
         return ""
     decisions, slots = max(20, length), max(MemoryOptions.slots, length)  # of whole episodes: every step is one
-    return f"--chunk-decisions {decisions} --slots {slots} {UMBRELLA}"
+    quick = f"--learning-rate {QUICK_STEP}" if length <= LONGEST_QUICK else ""
+    return f"--chunk-decisions {decisions} --slots {slots} {quick} {UMBRELLA}"
 
 
 def runs(o: Sweep) -> list[Run]:
