@@ -39,7 +39,7 @@ LENGTHS = (*range(1, 11), 12, 14, 17, 20, 25, *range(30, 101, 10))
 EPISODES = 10_000
 ENVS = {"MemoryChain": 64, "UmbrellaChain": 16}
 UMBRELLA = (
-    "--gae-lambda 0.5 --critic-lambda 1 --ent-coef 0.1 --epochs 8 "
+    "--gae-lambda 0.5 --critic-lambda 1 --ent-coef 0.05 --epochs 8 "
     "--novelty-bonus 0 --imitation-coef 0 --codec-updates 1"
 )
 QUICK_STEP, LONGEST_QUICK = 3e-3, 30  # where episodes are longer, noise kills a critic that learns so quickly
