@@ -49,7 +49,7 @@ LENGTHS_OF = {
     ("MemoryChain", "default"): LENGTHS,
     ("MemoryChain", "no memory"): (1, 10, 100),
     ("UmbrellaChain", "default"): LENGTHS,
-    ("UmbrellaChain", "one lambda"): (20, 40),
+    ("UmbrellaChain", "one lambda"): (20,),
 }
 
 
