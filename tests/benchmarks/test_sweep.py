@@ -59,6 +59,15 @@ def test_a_run_lasts_for_the_episodes_that_count():
         assert sweep.EPISODES <= (rounds - 1) * envs < sweep.EPISODES + envs  # the spread takes one
 
 
+def test_umbrella_chains_are_held_whole_and_long_ones_learn_with_the_usual_step():
+    found = [run for run in sweep.runs(sweep.Sweep()) if run.task.startswith("UmbrellaChain")]
+    for run in found:
+        length = int(run.task.split()[1])
+        held = re.search(r"--chunk-decisions (\d+) --slots (\d+) ", run.flags)
+        assert all(int(number) >= length for number in held.groups())
+        assert re.findall(r"--learning-rate (\S+)", run.flags) == ["0.003"] * (length <= 30)
+
+
 def test_solved_is_bsuites_rule():
     def row(task, right):
         return {"task": task, "variant": "default", "right": right, "greedy": 1.0, "minutes": 1.0}
