@@ -193,6 +193,7 @@ RUNGS = [
 ]
 ZERO_SHOT = {  # how many episodes of which lengths the policies trained there are played on
     "GridTMazePassive 1,000": (20, (100_000, 1_000_000)),
+    "KeyToDoor without apples 500": (200, (1_000, 5_000)),
     "VisualMatchActive 90 after 5": (500, (500, 1_000, 5_000)),
 }
 ZERO_SHOT_SEEDS, ZERO_SHOT_SEED = 3, 2**31 + 1
