@@ -29,6 +29,7 @@ from memory.episodes import EpisodeRing
 from memory.patches import rows_at
 from memory.rarity import Rarity
 from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
+from memory.store import MemoryState
 
 # Gradients shrink once the corridor is learnt: a long memory of their squares would keep the steps small for long.
 BETAS = (0.9, 0.99)
@@ -69,13 +70,17 @@ def build_learner(agent: Any, options: LearningOptions, generator: torch.Generat
         synthetic = drawn_from(generator, SyntheticReturns, agent.options.embedding_width)
         others += synthetic.parameters()
     optimizer = torch.optim.Adam([*embed, *others], lr=options.learning_rate, betas=BETAS, eps=EPSILON, fused=True)
-    ring = None
-    if replays:
-        like = agent.initial_state(1).memory
-        if agent.options.recalculation != "oracle":
-            like.observation = None  # --check-cosine keeps it, and nobody reads it here
-        ring = EpisodeRing(options.episode_ring, like)
+    ring = EpisodeRing(options.episode_ring, finished_memory(agent)) if replays else None
     return Learner(optimizer, generator, embed, others, ring=ring, synthetic=synthetic)
+
+
+def finished_memory(agent: Any) -> MemoryState:
+    """An empty memory as the ring of finished episodes keeps it: true observations for the oracle alone, for what
+    --check-cosine keeps beside the slots under way nobody reads there."""
+    memory = agent.initial_state(1).memory
+    if agent.options.recalculation != "oracle":
+        memory.observation = None
+    return memory
 
 
 def drawn_from(generator: torch.Generator, build: Any, *arguments: Any) -> Any:
@@ -112,6 +117,10 @@ def update(agent: Any, chunk: Chunk, learner: Learner, options: LearningOptions,
         paid = paid_in_chunk(chunk, agent, terms)
     advantage = advantages(chunk, going, options.gae_lambda, paid)
     target = advantages(chunk, going, options.critic_lambda, paid) + chunk.value  # [n]
+    if not bool(target[done].isfinite().all()):  # before anything of the agent has changed
+        raise FloatingPointError(
+            "what the critic should learn is not finite: look for such rewards and observations in the environment"
+        )
     learner.targets.add(target[done])
     agent.heads.rescale(learner.targets.mean, learner.targets.std)
 

@@ -180,7 +180,8 @@ def _episode_ends(c: Collector, done: np.ndarray, info: dict) -> list[EpisodeEnd
     ends = []
     for b in np.flatnonzero(done):
         success = bool(final["is_success"][b]) if "is_success" in told and told["is_success"][b] else None
-        cue = int(final["cue"][b]) if "cue" in told and told["cue"][b] else None
+        cue = final["cue"][b] if "cue" in told and told["cue"][b] else None
+        cue = int(cue) if isinstance(cue, (int, np.integer)) else None  # other environments may call anything a cue
         ends.append(EpisodeEnd(float(c.returns[b]), int(c.lengths[b]), success, cue, int(b), c.steps_done))
     c.returns[done] = 0.0
     c.lengths[done] = 0

@@ -19,10 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiment import checkpoint
-from experiment.build import untrained
 from experiment.evaluation import evaluate
-from experiment.run_folder import read_options
+from experiment.trained import load_agent
 
 ROOT = Path(__file__).parents[1]
 EPISODES, FRESH_SEED = 1000, 2**31  # of the evaluation after a run
@@ -97,9 +95,7 @@ def summary(run: Run, folders: list[Path]) -> dict[str, Any]:
     """The row of a finished run, `folders` those of its commands: what it cost, all of them together, and its last
     checkpoint on fresh episodes (the run's own last evaluation is the one that stopped it)."""
     folder = folders[-1]
-    options = read_options(folder)
-    agent = untrained(options)
-    checkpoint.load(folder, agent)
+    agent, options, _ = load_agent(folder)
     found = {kind: evaluate(agent, options, EPISODES, FRESH_SEED, kind == "greedy") for kind in ("greedy", "sampled")}
     return {
         "task": run.task,

@@ -42,8 +42,8 @@ def build_envs(options: RunOptions, num_envs: int) -> Any:
     """`num_envs` environments, stepped together; raises UserError for an unknown id or keyword."""
     try:
         return make_vector(options.env, num_envs, parse_env_kwargs(options.env_kwargs))
-    except (ValueError, TypeError, gym.error.Error) as error:
-        raise UserError(str(error)) from error
+    except (ValueError, TypeError, AssertionError, gym.error.Error) as error:  # some environments assert
+        raise UserError(str(error) or f"{options.env} refuses --env-kwargs {' '.join(options.env_kwargs)}") from error
 
 
 def observation_spec(space: gym.Space) -> ObservationSpec:

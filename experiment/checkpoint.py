@@ -32,6 +32,11 @@ def tensors_of(agent: Any) -> dict[str, Tensor]:
     }
 
 
+def shapes(agent: Any) -> dict[str, tuple[int, ...]]:
+    """What a checkpoint must hold to be this agent's."""
+    return {name: tuple(t.shape) for name, t in tensors_of(agent).items()}
+
+
 def save(run: Path, agent: Any, options: RunOptions, step: int, evaluation: dict[str, Any], best: bool) -> Path:
     """Writes checkpoints/step_... and then points `latest` (and `best`) to it.
 

@@ -11,14 +11,13 @@ from typing import Annotated
 import torch
 import tyro
 
-from experiment import checkpoint, run_folder
 from experiment.bench import BenchOptions, bench
-from experiment.build import untrained
 from experiment.errors import UserError
 from experiment.evaluation import evaluate
 from experiment.inspection import InspectOptions, inspect
 from experiment.options import RunOptions
 from experiment.play import PlayOptions, play
+from experiment.trained import load_agent
 from experiment.training import print_results, train
 
 
@@ -45,18 +44,13 @@ class EvaluateOptions:
 def evaluate_run(options: EvaluateOptions) -> int:
     if options.episodes < 1 or options.seed < 0:
         raise UserError("--episodes must be at least 1 and --seed not negative")
-    folder = Path(options.run)
-    trained = run_folder.read_options(folder)
-    if options.env_kwargs:
-        trained = trained.with_env_kwargs(options.env_kwargs)
+    agent, trained, step = load_agent(options.run, options.checkpoint, options.env_kwargs)
     torch.set_num_threads(trained.torch_threads)
-    agent = untrained(trained)
-    step = checkpoint.load(folder, agent, options.checkpoint)
     kinds = {"sampled": False} if options.stochastic else {"greedy": True, "sampled": False}
     results = {kind: evaluate(agent, trained, options.episodes, options.seed, greedy) for kind, greedy in kinds.items()}
     print_results(results)
     if options.json:
-        print(json.dumps({"run": str(folder), "step": step, "seed": options.seed, **results}))
+        print(json.dumps({"run": str(Path(options.run)), "step": step, "seed": options.seed, **results}))
     return 0
 
 

@@ -29,21 +29,26 @@ def evaluate(agent: Any, options: RunOptions, episodes: int, seed: int, greedy: 
     """Plays `episodes` episodes on seeds that training never sees.
 
     Returns:
-        mean_reward, mean_ep_length, success_rate (None where the environment does not tell), success_by_cue.
+        episodes, mean_reward, mean_ep_length, success_rate (None where the environment does not tell), success_by_cue.
     """
     envs = build_envs(options, min(episodes, MOST_ENVS))
     try:
         ends = play(envs, agent, quotas(episodes, envs.num_envs), seed, greedy, options.learning.hold_growth)
     finally:
         envs.close()
-    told = [e.success for e in ends if e.success is not None]
-    cues = sorted({e.cue for e in ends if e.cue is not None})
+    return summary(ends)
+
+
+def summary(ends: list[EpisodeEnd]) -> dict[str, Any]:
+    """Means over episodes; success over those that tell it."""
+    told = [e for e in ends if e.success is not None]
+    cues = sorted({e.cue for e in told if e.cue is not None})
     return {
         "episodes": len(ends),
         "mean_reward": float(np.mean([e.ret for e in ends])),
         "mean_ep_length": float(np.mean([e.length for e in ends])),
-        "success_rate": float(np.mean(told)) if told else None,
-        "success_by_cue": {str(c): float(np.mean([e.success for e in ends if e.cue == c])) for c in cues},
+        "success_rate": float(np.mean([e.success for e in told])) if told else None,
+        "success_by_cue": {str(c): float(np.mean([e.success for e in told if e.cue == c])) for c in cues},
     }
 
 

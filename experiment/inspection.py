@@ -14,11 +14,12 @@ import tyro
 from agents.encoders import ObservationSpec
 from agents.rollout import collect, start_collecting
 from envs.seeds import spawn_seeds
-from experiment import checkpoint, run_folder
-from experiment.build import build_envs, generator, untrained
+from experiment import run_folder
+from experiment.build import build_envs, generator
 from experiment.errors import UserError
 from experiment.options import RunOptions
 from experiment.pictures import picture, png
+from experiment.trained import load_agent
 from memory.episodes import EpisodeRing, Episodes
 from memory.recalculation import reinstate
 
@@ -119,17 +120,13 @@ def inspect(options: InspectOptions) -> int:
     if options.seed < 0:
         raise UserError(f"--seed is {options.seed}; it must not be negative")
     folder = Path(options.run)
-    trained = run_folder.read_options(folder)
+    agent, trained, _ = load_agent(folder, options.checkpoint, options.env_kwargs)
     if trained.agent != "memory":
         raise UserError(f"{folder} was trained with --agent {trained.agent}, which remembers no slots to look at")
-    if options.env_kwargs:
-        trained = trained.with_env_kwargs(options.env_kwargs)
     target = Path(options.output) if options.output else folder / "inspect.html"
     if not target.parent.is_dir() or target.is_dir():
         raise UserError(f"{target} cannot be written, for it names or needs a folder: choose another --output")
     torch.set_num_threads(trained.torch_threads)
-    agent = untrained(trained)
-    checkpoint.load(folder, agent, options.checkpoint)
     episode = play_episode(agent, trained, options.seed, not options.stochastic)
     slots = slots_of(agent, episode)
     run_folder.write_text(target, sheet(agent.spec, slots, title(trained, episode, options)))

@@ -44,10 +44,11 @@ def keys_of_terminal(terminal: int) -> Iterator[str]:
     before = termios.tcgetattr(terminal)
     tty.setcbreak(terminal, termios.TCSADRAIN)  # keeps what was typed before
     try:
-        while pressed := os.read(terminal, 1).decode(errors="ignore"):
-            if pressed != "\x1b":
+        while byte := os.read(terminal, 1):
+            pressed = byte.decode(errors="ignore")  # "" for a part of a letter such as e with an accent
+            if pressed not in ("", "\x1b"):
                 yield _NAMES.get(pressed, pressed.lower())
-            elif (code := _rest_of_code(terminal))[1:] in _ARROWS:
+            elif pressed and (code := _rest_of_code(terminal))[1:] in _ARROWS:
                 yield _ARROWS[code[1:]]
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)

@@ -17,14 +17,18 @@ from memory.options import MemoryOptions
 
 EPISODIC = ("replayed_episodes", "episode_ring", "imitation_coef", "novelty_bonus")  # go by finished episodes
 
+PYTHON_NAMES = {"True": True, "False": False, "None": None}
+
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 
 def parse_env_kwargs(pairs: Iterable[str]) -> dict[str, Any]:
-    """Keyword arguments from name=value; values are JSON where they can be.
+    """Keyword arguments from name=value; values are JSON, or Python's True, False and None, where they can be.
 
     >>> parse_env_kwargs(["length=100", "observation=pixels"])
     {'length': 100, 'observation': 'pixels'}
+    >>> parse_env_kwargs(["yoked=true", "is_slippery=False"])
+    {'yoked': True, 'is_slippery': False}
     """
     kwargs: dict[str, Any] = {}
     for pair in pairs:
@@ -34,7 +38,7 @@ def parse_env_kwargs(pairs: Iterable[str]) -> dict[str, Any]:
         try:
             kwargs[key] = json.loads(value)
         except json.JSONDecodeError:
-            kwargs[key] = value
+            kwargs[key] = PYTHON_NAMES.get(value, value)
     return kwargs
 
 
@@ -47,7 +51,7 @@ class RunOptions:
     """Train an agent."""
 
     env: str = "Reinstate/GridTMazeCrowdedPassive-v0"
-    """Environment id."""
+    """Environment id; module:id imports the module first."""
     env_kwargs: tuple[str, ...] = ()
     """Keyword arguments of the environment: length=100 distractors=6."""
     agent: AgentName = "memory"
@@ -63,13 +67,14 @@ class RunOptions:
     them, each at its own, its episode begins anew. For tasks whose episodes all last equally long, about that length:
     the environments would go through them in step, and a chunk would hold one part of the task only."""
     stop_at_success: float | None = None
-    """Stop as soon as a greedy evaluation reaches this success rate."""
+    """Stop as soon as a greedy evaluation reaches this success rate, over all episodes and for each cue."""
     eval_every: int = 1_000_000
-    """Environment steps between evaluations; 0 evaluates only at the end."""
+    """Environment steps between evaluations; 0 evaluates only at the end, and, with --stop-at-success, where training
+    episodes come near it."""
     eval_episodes: int = 200
     """Episodes of each evaluation, greedy and sampled."""
     save_every: int = 0
-    """Environment steps between checkpoints; 0 saves only at the end."""
+    """Environment steps between checkpoints, besides those of the best evaluation and of the end; 0 saves no others."""
     run_dir: str | None = None
     """Folder of the run; by default runs/<env>__<name>__s<seed>__<UTC>. Must be new or empty."""
     start_from: str | None = None

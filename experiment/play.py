@@ -87,8 +87,8 @@ def make_env(options: PlayOptions) -> gym.Env:
         if "rgb_array" not in render_modes(find_spec(options.env)):
             raise UserError(f"{options.env} cannot be played: it has no render_mode 'rgb_array', which is the picture")
         env = make_single(options.env, parse_env_kwargs(options.env_kwargs), render_mode="rgb_array")
-    except (ValueError, TypeError, gym.error.Error) as error:
-        raise UserError(str(error)) from error
+    except (ValueError, TypeError, AssertionError, gym.error.Error) as error:  # some environments assert
+        raise UserError(str(error) or f"{options.env} refuses --env-kwargs {' '.join(options.env_kwargs)}") from error
     return HumanRendering(env) if options.window else env
 
 

@@ -7,11 +7,18 @@ from typing import Any
 
 from experiment import checkpoint
 from experiment.build import untrained
+from experiment.checkpoint import shapes
 from experiment.errors import UserError
 from experiment.options import RunOptions, flag_of
 from experiment.run_folder import read_options
 
-WIDTHS = ("embedding_width", "heads", "compare", "code_bits")  # of the memory: what its parameters are made for
+WIDTHS = (
+    "slots",
+    "embedding_width",
+    "heads",
+    "compare",
+    "code_bits",
+)  # of the memory: what its parameters are made for
 
 
 def take_over(agent: Any, options: RunOptions, earlier: Path) -> None:
@@ -37,7 +44,3 @@ def take_over(agent: Any, options: RunOptions, earlier: Path) -> None:
             "cannot play here: choose a run whose environment has the same ones"
         )
     checkpoint.load(earlier, agent)
-
-
-def shapes(agent: Any) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(t.shape) for name, t in checkpoint.tensors_of(agent).items()}

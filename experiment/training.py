@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from agents.chunk import Chunk
-from agents.learner import build_learner, update, update_codec
+from agents.learner import build_learner, finished_memory, update, update_codec
 from agents.rollout import collect, start_collecting
 from envs.seeds import spawn_seeds
 from experiment import checkpoint, run_folder
@@ -80,6 +80,9 @@ def train(options: RunOptions, command: list[str]) -> int:
     except FloatingPointError as error:  # raised before the step, so the parameters are still good
         code = 1
         print(f"error: {error}", file=sys.stderr)
+    except BaseException:  # an environment that fails, say
+        run.finish(collector.steps_done, interrupted=True)
+        raise
     finally:
         envs.close()
     run.finish(collector.steps_done, interrupted=code != 0)
@@ -104,7 +107,7 @@ def announce(options: RunOptions, folder: Path, agent: Any) -> None:
         )
         if options.learning.credit != "bootstrap":
             episodes = options.learning.episode_ring
-            most = size * options.memory.slots * episodes
+            most = bytes_per_slot(finished_memory(agent)) * options.memory.slots * episodes
             print(f"the slots of the last {episodes:,} finished episodes take up to {most / 1e6:.1f} MB")
     if options.start_from is not None:
         print(f"begins with the agent of {options.start_from}")
@@ -202,13 +205,15 @@ class Run:
     def finish(self, step: int, interrupted: bool) -> None:
         """The last evaluation, of the last parameters, and the last checkpoint."""
         self.bar.close()
-        if not interrupted:
-            results = self.evaluate(step)
-            (self.folder / "eval").mkdir(exist_ok=True)
-            run_folder.write_json(self.folder / "eval" / "final.json", {"step": step, **results})
-        if not checkpoint.is_saved(self.folder, step):
-            self.save(step)
-        self.metrics.close()
+        try:
+            if not interrupted:
+                results = self.evaluate(step)
+                (self.folder / "eval").mkdir(exist_ok=True)
+                run_folder.write_json(self.folder / "eval" / "final.json", {"step": step, **results})
+        finally:  # whatever comes of the evaluation
+            if not checkpoint.is_saved(self.folder, step):
+                self.save(step)
+            self.metrics.close()
         minutes = (time.perf_counter() - self.started) / 60
         print(f"{step:,} steps, {self.metrics.episodes:,} episodes in {minutes:.1f} minutes")
         if not interrupted:

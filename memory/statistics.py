@@ -23,5 +23,5 @@ def describe(memory: MemoryState, attention: Tensor, time: Tensor) -> dict[str, 
         "memory/read_entropy": float(-(weights * (weights + 1e-12).log()).sum(dim=1).mean()),
         "memory/read_age": float(((weights * age).sum(dim=1) / total.clamp(min=1e-12)).mean()),
         "memory/null_weight": float((1 - total).mean()),
-        "memory/bytes_per_step": float(bytes_per_slot(memory)),
+        "memory/bytes_per_slot": float(bytes_per_slot(memory)),
     }

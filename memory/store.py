@@ -32,7 +32,7 @@ class MemoryState:
     prev_reward: Tensor  # [B, N] float32
     paid: Tensor  # [B, N] float32: the episode's rewards before it
     earned: Tensor  # [B, N] float32: the rewards from there to the next write, NaN while that is to come
-    observation: Tensor | None = None  # [B, N, ...]: true observations, for the oracle alone
+    observation: Tensor | None = None  # [B, N, ...]: true observations, for the oracle and for looking at them
 
     def clone(self) -> MemoryState:
         """A copy that shares no storage."""
@@ -55,7 +55,6 @@ def empty(
     code_bytes: int,
     observation: Tensor | None = None,
     fill: float = 0.0,
-    device: torch.device | str = "cpu",
 ) -> MemoryState:
     """An empty memory.
 
@@ -66,11 +65,11 @@ def empty(
     shape = (num_envs, num_slots)
 
     def zeros(*tail: int, dtype: torch.dtype) -> Tensor:
-        return torch.zeros(*shape, *tail, dtype=dtype, device=device)
+        return torch.zeros(*shape, *tail, dtype=dtype)
 
     kept = None if observation is None else zeros(*observation.shape, dtype=observation.dtype)
     return MemoryState(
-        embedding=torch.full((*shape, width), fill, device=device),
+        embedding=torch.full((*shape, width), fill),
         code=zeros(code_bytes, dtype=torch.uint8),
         code_hash=zeros(dtype=torch.int64),
         version=zeros(dtype=torch.int32),
@@ -158,6 +157,6 @@ def fill(state: MemoryState, index: Tensor, slot: Tensor, **values: Tensor | flo
 
 
 def bytes_per_slot(state: MemoryState) -> int:
-    """Bytes that one remembered step takes, all its fields counted."""
+    """Bytes that one slot takes, all its fields counted."""
     tensors = (getattr(state, f.name) for f in fields(state))
     return sum(t[0, 0].numel() * t.element_size() for t in tensors if t is not None)

@@ -32,9 +32,8 @@ from runs import markdown, read_rows
 from agents.learner import build_learner, update, update_codec
 from agents.rollout import collect, start_collecting
 from envs.seeds import spawn_seeds
-from experiment import checkpoint
-from experiment.build import build_envs, generator, streams, untrained
-from experiment.run_folder import read_options
+from experiment.build import build_envs, generator, streams
+from experiment.trained import load_agent
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "update_time.jsonl"
@@ -66,9 +65,7 @@ def learn_to_walk(observation: str, timesteps: int, folder: Path) -> None:
 
 def go_on(folder: Path, length: int, updates: int) -> dict[str, Any]:
     """Updates, by nothing, the policy in `folder` at this length: seconds of an update, bytes beyond the start."""
-    options = read_options(folder).with_env_kwargs((f"length={length}",))
-    agent = untrained(options)
-    checkpoint.load(folder, agent)
+    agent, options, _ = load_agent(folder, env_kwargs=(f"length={length}",))
     gc.collect()
     before = reset_peak()
     o = dataclasses.replace(options.learning, learning_rate=0.0, final_learning_rate=0.0)

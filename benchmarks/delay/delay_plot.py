@@ -25,6 +25,7 @@ COLOURS = {
     "VisualMatchActive after 5": "black",
 }
 APART = ("without apples", "priced")  # kinds with a series of their own
+TWO_EPISODES = ("GridTMazePassive", "GridTMazeActive", "TMazePassive", "TMazeActive")  # of a greedy policy: no interval
 SURE = 1.96  # standard deviations: 95 %
 
 
@@ -78,7 +79,7 @@ def draw(results: list[dict[str, Any]], out: Path) -> Figure:
             played = [(int(d), z["greedy"], z["episodes"]) for r in rows for d, z in r.get("zero_shot", {}).items()]
             success.plot([d for d, _, _ in played], [s for _, s, _ in played], "x", **look)
             points = [*((d, r["greedy"], EPISODES) for d, r in found["default"]), *played]
-            for delay, rate, count in points:
+            for delay, rate, count in points if env not in TWO_EPISODES else ():
                 success.plot([delay, delay], interval(rate, count), "-", linewidth=1, **look)
             solved = [(d, r["episodes"]) for d, r in found["default"] if r["greedy"] >= 0.95]
             episodes.plot([d for d, _ in solved], [e for _, e in solved], "o", **look)

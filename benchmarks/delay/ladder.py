@@ -21,10 +21,8 @@ import tyro
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from runs import COST, Run, make_missing, markdown, read_rows, side_by_side
 
-from experiment import checkpoint
-from experiment.build import untrained
 from experiment.evaluation import evaluate
-from experiment.run_folder import read_options
+from experiment.trained import load_agent
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
@@ -220,13 +218,11 @@ def runs(rung: Rung) -> Iterator[Run]:
 
 def look_at(folder: Path) -> dict[str, Any]:
     """Success on lengths far beyond the trained one: {length: {episodes, greedy, by_cue}}."""
-    options = read_options(folder)
+    agent, options, _ = load_agent(folder)
     here = (options.env, options.env_kwargs, options.start_from is None)
     rung = next(r for r in RUNGS if (r.env_id, r.env_kwargs, r.after is None) == here)
     if options.agent != "memory" or rung.task not in ZERO_SHOT or options.seed > ZERO_SHOT_SEEDS:
         return {}
-    agent = untrained(options)
-    checkpoint.load(folder, agent)
     found = {}
     episodes, lengths = ZERO_SHOT[rung.task]
     for length in lengths:

@@ -43,9 +43,8 @@ from runs import COST, Run, make_missing, markdown, metrics, read_rows, side_by_
 
 from agents.rollout import collect, start_collecting
 from envs.seeds import spawn_seeds
-from experiment import checkpoint
-from experiment.build import build_envs, generator, untrained
-from experiment.run_folder import read_options
+from experiment.build import build_envs, generator
+from experiment.trained import load_agent
 from memory.episodes import EpisodeRing
 from memory.patches import distinct_rows
 
@@ -92,14 +91,13 @@ def runs(rung: Rung) -> list[Run]:
 
 def look_at(folder: Path) -> dict[str, Any]:
     """What a finished run says of its gradients, and its old cues: {key: what}."""
-    lines, options = metrics(folder), read_options(folder)
+    agent, options, _ = load_agent(folder)
     if not options.memory.check_cosine:
         return {}
+    lines = metrics(folder)
     found: dict[str, Any] = {key: tracked(lines, key) for key in FIGURES}
     length = [int(pair.removeprefix("length=")) for pair in options.env_kwargs if pair.startswith("length=")]
     if length:
-        agent = untrained(options)
-        checkpoint.load(folder, agent)
         longer = options.with_env_kwargs((f"length={2 * length[0]}",))
         found["old_cues"] = old_cues(agent, longer, length[0], EPISODES)
     return found

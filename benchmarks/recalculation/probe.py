@@ -9,22 +9,17 @@ features do not tell the cue of a crowded room. `run.py` probes each run before 
 from __future__ import annotations
 
 import dataclasses
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 import tyro
 from torch import Tensor
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from runs import untrained
-
 from agents.chunk import Inputs
 from envs.grid_engine import BALL, GREEN, KEY
 from envs.seeds import spawn_seeds
-from experiment.build import build_envs
+from experiment.build import build_envs, untrained
 from experiment.options import RunOptions
 from memory.options import MemoryOptions
 
@@ -35,8 +30,8 @@ PLAIN = "Reinstate/GridTMazePassive-v0"
 class Probes:
     """Probe untrained networks."""
 
-    widths: tuple[int, ...] = (8, 16, 32, 48)
-    """Embedding widths; 48 is the widest that fits the 256 bytes of a slot."""
+    widths: tuple[int, ...] = (8, 16, 32, 40)
+    """Embedding widths; a slot of 256 bytes holds 43 at most."""
     seeds: int = 5
     """Networks of each width."""
 

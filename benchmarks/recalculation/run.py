@@ -26,9 +26,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from probe import probe
 from runs import COST, Run, make_missing, markdown, metrics, read_rows, side_by_side, tracked
 
-from experiment import checkpoint
 from experiment.build import untrained
 from experiment.run_folder import read_options
+from experiment.trained import load_agent
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"
@@ -103,10 +103,8 @@ def look_at(folder: Path) -> dict[str, Any]:
     lines, options = metrics(folder), read_options(folder)
     found: dict[str, Any] = {"probe_before": None, "probe_after": None}
     if options.agent == "memory":
-        agent = untrained(options)
-        found["probe_before"] = probe(agent, options)
-        checkpoint.load(folder, agent)
-        found["probe_after"] = probe(agent, options)
+        found["probe_before"] = probe(untrained(options), options)
+        found["probe_after"] = probe(load_agent(folder)[0], options)
     return found | {"tracked": {tag: tracked(lines, tag) for tag in TRACKED}}
 
 

@@ -234,9 +234,10 @@ def test_a_gradient_that_is_not_finite_is_loud():
     vector, c, _ = learn(agent, 1)
     chunk = collect(vector, agent, c, 8, MANY)
     chunk.reward[5] = torch.inf
-    o = LearningOptions()
+    o, before = LearningOptions(), {name: t.clone() for name, t in agent.state_dict().items()}
     with pytest.raises(FloatingPointError, match="not finite"):
         update(agent, chunk, build_learner(agent, o, torch.Generator()), o, 0.0)
+    assert all(torch.equal(t, before[name]) for name, t in agent.state_dict().items())
 
 
 def test_what_is_still_held_counts_with_what_it_has_earned():

@@ -88,6 +88,22 @@ def test_boundary_table():
     assert [(e.env, e.success) for e in ends] == [(0, None), (1, False)]  # environment 0's third does not tell
 
 
+class NamedCues(CountingEnvs):
+    """Environment 0 calls its cue by a name, as environments of others may."""
+
+    def step(self, action):
+        *seen, info = super().step(action)
+        if info:
+            info["final_info"]["cue"] = np.array(["left", 7], dtype=object)
+        return *seen, info
+
+
+def test_a_cue_is_a_number():
+    envs, agent = NamedCues([2, 3], [False, True]), Reporter()
+    c = start_collecting(envs, agent, [0, 1], None, 2.0)
+    assert [(e.env, e.cue) for e in collect(envs, agent, c, 4, 100).episodes] == [(0, None), (1, 7), (0, None)]
+
+
 def test_a_chunk_ends_where_there_are_enough_decisions():
     envs, agent = CountingEnvs([2, 3], [False, True]), Reporter()
     c = start_collecting(envs, agent, [0, 1], None, 2.0)

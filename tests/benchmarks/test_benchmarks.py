@@ -21,6 +21,8 @@ import train_speed
 import tyro
 
 from experiment.options import RunOptions
+from experiment.run_folder import read_options
+from memory.options import MemoryOptions
 
 TINY = "--env-kwargs length=4 --total-timesteps 64 --num-envs 2 --eval-episodes 2 --chunk-steps 16"
 
@@ -36,6 +38,8 @@ def test_a_linear_probe_scores_on_episodes_that_it_was_not_fitted_on():
 def test_first_views_show_the_cue(capsys):
     probe.main(probe.Probes(widths=(8,), seeds=1))
     assert "| crowded | 8 |" in capsys.readouterr().out
+    for width in probe.Probes.widths:  # fits a slot
+        probe.untrained(RunOptions(memory=MemoryOptions(embedding_width=width)))
     first_scenes.main(first_scenes.Scenes(stds=(0.01,), seeds=1, scenes=360))
     assert "| 0.01 | - |" in capsys.readouterr().out  # 360 scenes do not suffice
 
@@ -130,7 +134,7 @@ def test_a_run_that_starts_from_another_one_is_made_after_it(tmp_path):
     rows, seen = tmp_path / "rows.jsonl", []
     start = "--env Reinstate/GridTMazePassive-v0 --num-envs 2 --eval-episodes 2 --eval-every 0 --agent none"
     run = runs.Run("a", "b", 3, f"{start} --env-kwargs length=9 --total-timesteps 128", first=start + TINY_FIRST)
-    runs.make_missing([run], rows, 1, lambda folder: seen.append(runs.read_options(folder)) or {})
+    runs.make_missing([run], rows, 1, lambda folder: seen.append(read_options(folder)) or {})
     (row,) = runs.read_rows(rows)
     assert (row["steps"], row["seed"], row["command"]) == (192, 3, run.command)
     (options,) = seen
@@ -144,8 +148,7 @@ def test_what_is_played_on_is_the_run_that_started_from_another_one(tmp_path, mo
     monkeypatch.setattr(ladder, "RUNGS", [short, alone, dataclasses.replace(alone, after=short)])
     monkeypatch.setattr(ladder, "ZERO_SHOT", {"VisualMatchActive 4 after 2": (20, (9,))})
     options = RunOptions(env=alone.env_id, env_kwargs=alone.env_kwargs, start_from=start_from)
-    monkeypatch.setattr(ladder, "read_options", lambda folder: options)
-    monkeypatch.setattr(ladder.checkpoint, "load", lambda *_: 0)
+    monkeypatch.setattr(ladder, "load_agent", lambda folder: (None, options, 0))
     told = []
 
     def evaluated(agent, options, episodes, seed, greedy):
@@ -208,7 +211,11 @@ def test_the_ladder_trains_and_plays_on_lengths_never_seen(tmp_path, monkeypatch
     text = (tmp_path / "results.md").read_text()
     blind = row | {"variant": "no memory", "greedy": 0.5}
     worthless = row | {"task": yoked.task, "greedy": 0.3}  # not what the figure is about
-    success, episodes = delay_plot.draw([row | {"greedy": 1.0}, blind, worthless], tmp_path / "docs" / "delay.png").axes
+    shown = [row | {"greedy": 1.0}, blind, worthless]
+    success, _ = delay_plot.draw(shown, tmp_path / "docs" / "delay.png").axes
+    assert len(success.lines) == 4  # ring, dot, cross and the line of chance: of two episodes there is no interval
+    monkeypatch.setattr(delay_plot, "TWO_EPISODES", ())
+    success, episodes = delay_plot.draw(shown, tmp_path / "docs" / "delay.png").axes
     ring, dot, cross, *bars = (line.get_xydata().tolist() for line in success.lines)
     assert ring == [[4, 0.5]] and dot == [[4, 1.0]] and cross == [[9, row["zero_shot"]["9"]["greedy"]]]
     assert [bar[0][0] for bar in bars[:2]] == [4, 9] and bars[0][1][1] == 1.0

@@ -97,8 +97,7 @@ def test_watching_gradients_changes_no_parameter(tmp_path):
             run_dir=str(tmp_path / str(check)),
         )
         train(options, [])
-        agent = learn.untrained(options)
-        learn.checkpoint.load(tmp_path / str(check), agent)
+        agent, _, _ = learn.load_agent(tmp_path / str(check))
         found.append(agent.state_dict())
         assert bool(learn.tracked(learn.metrics(tmp_path / str(check)), learn.FIGURES[0])) == check
     assert found[0].keys() == found[1].keys()

@@ -11,11 +11,11 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import experiment.training
 from agents.options import LearningOptions
 from experiment import checkpoint
-from experiment.build import untrained
 from experiment.checkpoint import FORMAT
 from experiment.cli import main
 from experiment.options import RunOptions
 from experiment.run_folder import read_options
+from experiment.trained import load_agent
 from memory.options import MemoryOptions
 
 TINY = "--num-envs 4 --eval-episodes 4 --chunk-steps 16 --chunk-decisions 16".split()
@@ -25,12 +25,6 @@ def train(folder, *flags, env="Reinstate/GridTMazePassive-v0", length=4, steps=3
     place = ["--run-dir", str(folder), "--env", env, "--total-timesteps", str(steps)]
     kwargs = ["--env-kwargs", f"length={length}"] if length else []
     return main(["train", *place, *kwargs, *TINY, *flags])
-
-
-def loaded(folder):
-    options = read_options(folder)
-    agent = untrained(options)
-    return agent, checkpoint.load(folder, agent)
 
 
 def weights(folder):
@@ -88,7 +82,7 @@ def test_evaluate_on_another_length(tmp_path, capsys):
 
 def test_a_checkpoint_is_the_agent(tmp_path):
     train(tmp_path / "run")
-    agent, step = loaded(tmp_path / "run")
+    agent, _, step = load_agent(tmp_path / "run")
     assert step == 320
     again = checkpoint.tensors_of(agent)
     saved = weights(tmp_path / "run")
@@ -114,7 +108,7 @@ def test_a_run_can_start_from_another_one(tmp_path, capsys, monkeypatch, agent):
     assert f"begins with the agent of {first}\n" in capsys.readouterr().out
     a, b, c = weights(first), weights(other), weights(then)
     assert all(torch.equal(a[k], c[k]) for k in a) and not all(torch.equal(a[k], b[k]) for k in a)
-    again = loaded(then)[0]  # from its own folder alone
+    again = load_agent(then)[0]  # from its own folder alone
     assert all(torch.equal(c[k], t) for k, t in checkpoint.tensors_of(again).items())
 
 
@@ -123,6 +117,7 @@ def test_a_run_can_start_from_another_one(tmp_path, capsys, monkeypatch, agent):
     [
         (["--agent", "none"], 4, "Reinstate/TMazePassive-v0", "--agent is memory there and none here"),
         (["--heads", "2"], 4, "Reinstate/TMazePassive-v0", "--heads is 8 there and 2 here"),
+        (["--slots", "9"], 4, "Reinstate/TMazePassive-v0", "--slots is 32 there and 9 here"),
         ([], None, "CartPole-v1", "TMazePassive-v0 has other observations or actions than CartPole-v1"),
     ],
 )
@@ -148,13 +143,23 @@ def test_tensorboard_tags(tmp_path):
         "time/fps rollout/ep_rew_mean rollout/ep_len_mean rollout/success_rate train/policy_loss train/value_loss "
         "train/entropy train/approx_kl train/clip_fraction train/explained_variance train/learning_rate "
         "train/grad_norm eval/mean_reward eval/success_rate eval/mean_ep_length eval_sampled/success_rate "
-        "memory/slots_used memory/writes_per_step memory/read_entropy memory/read_age memory/bytes_per_step "
+        "memory/slots_used memory/writes_per_step memory/read_entropy memory/read_age memory/bytes_per_slot "
         "codec/fidelity codec/version codec/ring_frames "
         "recalculation/codes recalculation/share recalculation/drift recalculation/gradient "
         "recalculation/cosine"
     ).split():
         assert tag in tags
     assert [json.loads(line)["step"] for line in (run / "metrics.jsonl").read_text().splitlines()][-1] == 320
+
+
+@pytest.mark.parametrize(
+    ("flags", "slot"), [([], 146), (["--check-cosine"], 146), (["--recalculation", "oracle"], 293)]
+)
+def test_what_finished_episodes_take_is_told(tmp_path, capsys, flags, slot):
+    """Observations of 7x7x3 bytes are kept there for the oracle alone."""
+    train(tmp_path / "run", *flags)
+    told = f"the slots of the last 4,096 finished episodes take up to {slot * 32 * 4096 / 1e6:.1f} MB\n"
+    assert told in capsys.readouterr().out
 
 
 def test_ctrl_c_saves_and_exits_130(tmp_path, monkeypatch, capsys):
@@ -168,8 +173,28 @@ def test_ctrl_c_saves_and_exits_130(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(experiment.training, "collect", interrupted)
     assert train(tmp_path / "run") == 130
-    assert loaded(tmp_path / "run")[1] == 128
+    assert load_agent(tmp_path / "run")[2] == 128
     assert "interrupted" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("fails", "error"), [("evaluate", KeyboardInterrupt), ("collect", OSError)])
+def test_what_fails_besides_learning_costs_nothing_that_was_learnt(tmp_path, monkeypatch, fails, error):
+    """Ctrl-C in the last evaluation, and an environment that breaks down."""
+    real, calls = getattr(experiment.training, fails), []
+
+    def failing(*arguments):
+        calls.append(1)
+        if fails == "evaluate" or len(calls) == 3:
+            raise error
+        return real(*arguments)
+
+    monkeypatch.setattr(experiment.training, fails, failing)
+    if error is KeyboardInterrupt:
+        assert train(tmp_path / "run", "--eval-every", "0") == 130
+    else:
+        with pytest.raises(error):
+            train(tmp_path / "run", "--eval-every", "0")
+    assert load_agent(tmp_path / "run")[2] == {"evaluate": 320, "collect": 128}[fails]
 
 
 BAD = {
@@ -179,6 +204,10 @@ BAD = {
     ),
     "unknown keyword": (["--env-kwargs", "lenght=5"], "length"),
     "keyword without a value": (["--env-kwargs", "length"], "name=value"),
+    "what an environment asserts without a word": (
+        ["--env", "MiniGrid-Empty-5x5-v0", "--env-kwargs", "size=2"],
+        "MiniGrid-Empty-5x5-v0 refuses --env-kwargs size=2",
+    ),
     "length 0": (["--env-kwargs", "length=0"], "length"),
     "option pair": (["--agent", "lstm", "--recalculation", "target"], "--agent memory"),
     "eta without target": (["--target-step", "5"], "--recalculation target"),
@@ -228,6 +257,16 @@ def test_a_folder_in_use_is_left_alone(tmp_path, capsys):
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
 
 
+def test_what_changes_the_observation_is_told(tmp_path, capsys):
+    run = str(tmp_path / "run")
+    train(tmp_path / "run")
+    for command in ("evaluate", "inspect"):
+        assert main([command, run, "--env-kwargs", "observation=pixels"]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith("error: with --env-kwargs observation=pixels Reinstate/GridTMazePassive-v0 has other")
+        assert error.count("\n") == 1
+
+
 def test_a_missing_run_names_its_neighbour(tmp_path, capsys):
     (tmp_path / "first").mkdir()
     (tmp_path / "first" / "config.json").write_text("{}")
@@ -260,7 +299,7 @@ def test_what_the_parser_refuses_exits_2(flags):
 def test_a_failing_writer_leaves_the_last_checkpoint(tmp_path, monkeypatch):
     run = tmp_path / "run"
     train(run, "--agent", "none")
-    agent, _ = loaded(run)
+    agent, _, _ = load_agent(run)
 
     def fail(*_):
         raise OSError("disk full")
@@ -268,23 +307,23 @@ def test_a_failing_writer_leaves_the_last_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, "write_json", fail)
     with pytest.raises(OSError, match="disk full"):
         checkpoint.save(run, agent, read_options(run), 999, {}, best=True)
-    assert loaded(run)[1] == 320
+    assert load_agent(run)[2] == 320
     assert (run / "checkpoints" / "best").read_text() == "step_000000320\n"
 
 
 def test_saving_a_step_again_replaces_it_whole_or_not_at_all(tmp_path, monkeypatch):
     run = tmp_path / "run"
     train(run, "--agent", "none")
-    agent, options = loaded(run)[0], read_options(run)
+    agent, options, _ = load_agent(run)
     monkeypatch.setattr(checkpoint, "write_json", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         checkpoint.save(run, agent, options, 320, {}, best=True)
-    assert loaded(run)[1] == 320
+    assert load_agent(run)[2] == 320
     monkeypatch.undo()
     with torch.no_grad():
         next(agent.parameters()).fill_(7.0)
     checkpoint.save(run, agent, options, 320, {}, best=True)
-    again, _ = loaded(run)
+    again, _, _ = load_agent(run)
     assert (next(again.parameters()) == 7.0).all()
     assert sorted(p.name for p in (run / "checkpoints").iterdir()) == ["best", "latest", "step_000000320"]
 
@@ -292,7 +331,7 @@ def test_saving_a_step_again_replaces_it_whole_or_not_at_all(tmp_path, monkeypat
 def test_a_rename_that_fails_brings_the_earlier_checkpoint_back(tmp_path, monkeypatch):
     run = tmp_path / "run"
     train(run, "--agent", "none")
-    (agent, _), options, rename = loaded(run), read_options(run), checkpoint.os.replace
+    (agent, options, _), rename = load_agent(run), checkpoint.os.replace
 
     def fail(source, target):
         if str(source).endswith(".partial") and target.name.startswith("step_"):
@@ -302,7 +341,7 @@ def test_a_rename_that_fails_brings_the_earlier_checkpoint_back(tmp_path, monkey
     monkeypatch.setattr(checkpoint.os, "replace", fail)
     with pytest.raises(OSError, match="disk full"):
         checkpoint.save(run, agent, options, 320, {}, best=True)
-    assert loaded(run)[1] == 320
+    assert load_agent(run)[2] == 320
 
 
 def test_a_manifest_tells_all_that_made_the_weights(tmp_path):
@@ -352,7 +391,7 @@ def test_a_gradient_that_is_not_finite_is_told_and_saved_before(tmp_path, monkey
     monkeypatch.setattr(experiment.training, "update", broken)
     assert train(tmp_path / "run", "--agent", "none") == 1
     assert "error: the gradient is not finite" in capsys.readouterr().err
-    assert loaded(tmp_path / "run")[1] == 64
+    assert load_agent(tmp_path / "run")[2] == 64
 
 
 def test_checkpoints_of_another_format_or_outside_the_run_are_refused(tmp_path, capsys):

@@ -11,13 +11,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from agents.encoders import ObservationSpec
 from envs.adapt import make_vector
-from experiment import checkpoint
-from experiment.build import build_envs, untrained
+from experiment.build import build_envs
 from experiment.cli import main
 from experiment.evaluation import play
 from experiment.inspection import BAR, Slots, bars, most_read, play_episode, sheet, slots_of
 from experiment.pictures import picture, png
-from experiment.run_folder import read_options
+from experiment.trained import load_agent
 
 FLAGS = "--env Reinstate/GridTMazePassive-v0 --env-kwargs length=4 --num-envs 4 --eval-episodes 2 --chunk-steps 16"
 
@@ -25,13 +24,6 @@ FLAGS = "--env Reinstate/GridTMazePassive-v0 --env-kwargs length=4 --num-envs 4 
 def train(folder, *flags, steps=2_000):
     words = [*FLAGS.split(), "--total-timesteps", str(steps), "--run-dir", str(folder)]
     assert main(["train", *words, *flags]) == 0
-
-
-def agent_of(folder):
-    options = read_options(folder)
-    agent = untrained(options)
-    checkpoint.load(folder, agent)
-    return agent, options
 
 
 def test_a_symbolic_view_looks_as_the_environment_draws_it():
@@ -83,7 +75,7 @@ def first_with_slots(agent, options, count):
 def test_slots_of_an_episode(tmp_path, mode):
     """The codec reads some of these few views after some chunks: what is reinstated is what was seen."""
     train(tmp_path / "run", "--recalculation", mode, steps=6_000)
-    agent, options = agent_of(tmp_path / "run")
+    agent, options, _ = load_agent(tmp_path / "run")
     seed, episode, slots = first_with_slots(agent, options, 2)
     assert (np.diff(slots.step) > 0).all()
     faithful = slots.fidelity == 1
@@ -109,7 +101,7 @@ def test_the_episode_is_the_first_of_its_seed(tmp_path):
     run = tmp_path / "run"
     flags = "--env Reinstate/MemoryChain-v0 --env-kwargs length=2 --num-envs 4 --eval-episodes 2".split()
     assert main(["train", *flags, "--total-timesteps", "64", "--run-dir", str(run)]) == 0
-    agent, options = agent_of(run)
+    agent, options, _ = load_agent(run)
     for seed in range(6):
         vector = build_envs(options, 1)
         (first,) = play(vector, agent, np.array([1]), seed, False, options.learning.hold_growth)

@@ -126,7 +126,7 @@ def test_no_screen_for_a_window(monkeypatch, capsys):
 def test_a_terminal_gives_keys_as_they_are_pressed():
     pytest.importorskip("termios")
     ours, theirs = os.openpty()
-    os.write(ours, b"\x1b[A\x1bOB\x1b[3~\x1b[1;5C\x1b[C\x1b[D P\nq")
+    os.write(ours, b"\x1b[A\x1bOB\x1b[3~\x1b[1;5C\x1b[C\x1b[D \xc3\xa9P\nq")
     keys = keys_of_terminal(theirs)
     assert [next(keys) for _ in range(8)] == ["up", "down", "right", "left", "space", "p", "enter", "q"]
     keys.close()

@@ -48,6 +48,15 @@ def test_play_commands(monkeypatch, capsys):
         assert capsys.readouterr().out.startswith("keys: ")
 
 
+def test_the_python_lines(tmp_path, capsys):
+    run = str(tmp_path / "run")
+    assert main(["train", *TINY, "--run-dir", run]) == 0
+    capsys.readouterr()
+    (lines,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+    exec(lines.replace("runs/NAME", run), {})
+    assert "'success_rate'" in capsys.readouterr().out
+
+
 def test_make_targets_exist():
     targets = re.findall(r"^make (\w+)", (ROOT / "README.md").read_text(), re.MULTILINE)
     makefile = (ROOT / "Makefile").read_text()

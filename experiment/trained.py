@@ -1,0 +1,37 @@
+"""The agent of a finished run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from experiment import checkpoint, run_folder
+from experiment.build import untrained
+from experiment.errors import UserError
+from experiment.options import RunOptions
+
+
+def load_agent(run: str | Path, which: str = "latest", env_kwargs: tuple[str, ...] = ()) -> tuple[Any, RunOptions, int]:
+    """Builds the agent of the run in folder `run` and loads one of its checkpoints.
+
+    Args:
+        which: latest, best, or the name of a folder in checkpoints/.
+        env_kwargs: keyword arguments of the environment, in place of the run's: "length=1000".
+
+    Returns:
+        The agent; the run's options, with these keyword arguments; the environment steps it had learnt from.
+
+    Raises:
+        UserError: no run, or no such checkpoint, is there, it is damaged or of another version, or the keyword
+            arguments change what the agent sees or does.
+    """
+    trained = run_folder.read_options(Path(run))
+    options = trained.with_env_kwargs(env_kwargs) if env_kwargs else trained
+    agent = untrained(options)
+    if env_kwargs and checkpoint.shapes(agent) != checkpoint.shapes(untrained(trained)):
+        raise UserError(
+            f"with --env-kwargs {' '.join(env_kwargs)} {options.env} has other observations or actions than {run} was "
+            "trained on: leave out what changes them"
+        )
+    step = checkpoint.load(Path(run), agent, which)
+    return agent, options, step
