@@ -11,12 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from memory.autoencoders import orthogonal
-from memory.patches import PatchGrid, distinct_rows
+from memory.patches import PATCHES_AT_A_TIME, PatchGrid, distinct_rows
 
 GRID_CATEGORIES = (11, 6, 4)  # MiniGrid's object types, colours, states (a door's 3, or an agent's 4 directions)
 HIDDEN = 64
 PATCH_FEATURES = 16
-CHUNK = 256 * 49  # patches turned into floats at a time: 256 images
 
 
 @dataclass(frozen=True)
@@ -64,13 +63,13 @@ class BytesLinear(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # [m, F] uint8, [O, F], [O] -> [m, O]
         ctx.save_for_backward(x, weight)
-        return torch.cat([torch.addmm(bias, scaled(part), weight.T) for part in x.split(CHUNK)])
+        return torch.cat([torch.addmm(bias, scaled(part), weight.T) for part in x.split(PATCHES_AT_A_TIME)])
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[None, Tensor, Tensor]:
         x, weight = ctx.saved_tensors
         to_weight = torch.zeros_like(weight)
-        for part, g in zip(x.split(CHUNK), gradient.split(CHUNK), strict=True):
+        for part, g in zip(x.split(PATCHES_AT_A_TIME), gradient.split(PATCHES_AT_A_TIME), strict=True):
             to_weight.addmm_(g.T, scaled(part))
         return None, to_weight, gradient.sum(dim=0)
 

@@ -38,10 +38,10 @@ EPSILON = 1e-8  # Adam's; clipped gradients of a policy can be smaller than the 
 
 @dataclass
 class Learner:
-    """Parameters' optimiser, generator and running figures: plain values that must survive a restart."""
+    """Parameters' optimiser, generator and running figures: what is carried from one update to the next."""
 
     optimizer: torch.optim.Adam
-    generator: torch.Generator  # samples the decisions to learn from, and the codec's frames
+    generator: torch.Generator  # samples the decisions and finished episodes to learn from, and the codec's frames
     embed_parameters: list[Tensor]  # theta, clipped apart from the rest
     other_parameters: list[Tensor]
     income: Income = field(default_factory=Income)  # the going rate of reward

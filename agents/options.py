@@ -57,5 +57,5 @@ class LearningOptions:
     novel_share: float = 0.3
     """Weight of the decisions that wrote to memory in the loss; the others have the rest."""
     novelty_bonus: float = 0.3
-    """Reward for a fresh write that few of the last finished episodes hold: so much for each nat of its surprise, of
-    which there are at most 8, in the task's own units of reward. Vanishes over --total-timesteps."""
+    """Reward for a fresh write that few of the last finished episodes hold: so much for each nat of its surprise, at
+    most log(1 + --episode-ring) of them, in the task's own units of reward. Vanishes over --total-timesteps."""

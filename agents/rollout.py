@@ -17,7 +17,7 @@ from memory.episodes import EpisodeRing
 
 @dataclass
 class Collector:
-    """Where a run stands between chunks: plain values, all that must survive a restart beside the environments."""
+    """Where a run stands between chunks: plain values, all that is carried on beside the environments."""
 
     observation: np.ndarray  # [B, ...] what the next step sees
     prev_action: np.ndarray  # [B] int64, -1 on a first step

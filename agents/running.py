@@ -34,7 +34,8 @@ class EpisodeLength:
     count: int = 0
 
     def add(self, lengths: list[int], steps: int) -> None:
-        """`lengths` of the episodes that ended in a chunk of `steps` steps. While none has ended, the steps count."""
+        """`lengths` of the episodes that ended in a chunk of `steps` steps. While none has ended, the steps of
+        all chunks so far count."""
         if self.count == 0:
             self.mean = self.mean + steps if not lengths else 0.0
         for length in lengths:

@@ -21,7 +21,7 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tyro
@@ -69,7 +69,7 @@ class Speed:
 
     seconds: float = 5.0
     """Seconds that are timed, for each figure of each row."""
-    rows: tuple[int, ...] = tuple(range(len(ROWS)))
+    rows: tuple[Literal[*range(len(ROWS))], ...] = tuple(range(len(ROWS)))
     """Rows of the table, by number from 0."""
     peers_python: str = sys.executable
     """The Python that has envpool and xminigrid installed."""

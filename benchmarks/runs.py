@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from experiment.evaluation import evaluate
+from experiment.run_folder import write_text
 from experiment.trained import load_agent
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +61,11 @@ def read_rows(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
+def write_rows(file: Path, rows: Iterable[dict[str, Any]]) -> None:
+    """Whole or not at all."""
+    write_text(file, "".join(json.dumps(r) + "\n" for r in rows))
+
+
 def make_missing(runs: Iterable[Run], file: Path, jobs: int, look: Look) -> None:
     """Makes the runs whose command has no row in `file` yet, `jobs` side by side."""
     made = {(r["task"], r["variant"], r["command"]) for r in read_rows(file)}
@@ -86,9 +92,7 @@ def replace(file: Path, row: dict[str, Any]) -> None:
     """Adds a row; one of the same task, variant and seed, made by another command, goes."""
     key = ("task", "variant", "seed")
     others = [r for r in read_rows(file) if any(r[k] != row[k] for k in key)]
-    staged = file.with_name(file.name + ".partial")
-    staged.write_text("".join(json.dumps(r) + "\n" for r in [*others, row]))
-    staged.replace(file)
+    write_rows(file, [*others, row])
 
 
 def summary(run: Run, folders: list[Path]) -> dict[str, Any]:

@@ -25,7 +25,7 @@ SCRIPTS = {
 class BenchOptions:
     """Measure: run a script of benchmarks/ (from a checkout of the project)."""
 
-    name: tyro.conf.Positional[Literal["memory", "training", "environments", "codec"]]
+    name: tyro.conf.Positional[Literal[*SCRIPTS]]
     """memory: what remembering costs the learner. training: steps a second, beside RecurrentPPO. environments: the same
     of environments alone. codec: what the image codec keeps."""
 

@@ -17,6 +17,7 @@ from memory.options import MemoryOptions
 
 EPISODIC = ("replayed_episodes", "episode_ring", "imitation_coef", "novelty_bonus")  # go by finished episodes
 
+SENDS_NOTHING = ("refresh", "truncated", "none")  # ways of recalculation, to older slots
 PYTHON_NAMES = {"True": True, "False": False, "None": None}
 
 DeviceName = Literal["auto", "cpu", "cuda"]
@@ -197,9 +198,24 @@ class RunOptions:
             if changed:
                 flags = ", ".join(flag_of(name) for name in changed)
                 raise UserError(f"{flags} need the memory: leave them out, or choose --agent memory")
+        always = m.write_rule != "novel"  # every step is a decision then, and writes
+        idle = {  # what nothing would read
+            "hold_growth": (lo, "--agent lstm" if self.agent == "lstm" else always and f"--write-rule {m.write_rule}"),
+            "states_per_env": (lo, self.agent == "lstm" and "--agent lstm"),
+            "novel_share": (lo, self.agent != "memory" and f"--agent {self.agent}"),
+            "recalculated_codes": (m, m.recalculation in SENDS_NOTHING and f"--recalculation {m.recalculation}"),
+        }
+        for name, (part, cause) in idle.items():
+            if cause and getattr(part, name) != getattr(type(part), name):
+                raise UserError(f"{flag_of(name)} has no effect with {cause}: leave one of them out")
+        if lo.replayed_episodes > lo.episode_ring:
+            raise UserError(
+                f"--replayed-episodes {lo.replayed_episodes} are more than the {lo.episode_ring} of --episode-ring: "
+                "raise that, or lower them"
+            )
         if m.write_every != MemoryOptions.write_every and m.write_rule != "every_k":
             raise UserError("--write-every is the k of --write-rule every_k: choose that rule, or leave it out")
-        if m.check_cosine and m.recalculation in ("refresh", "truncated", "none"):
+        if m.check_cosine and m.recalculation in SENDS_NOTHING:
             raise UserError(
                 f"--check-cosine compares what is sent to older slots, and --recalculation {m.recalculation} sends "
                 "nothing there: choose direct, target or oracle, or leave it out"

@@ -42,7 +42,7 @@ def tiles(grid: np.ndarray) -> np.ndarray:
 
 
 def enlarged(image: np.ndarray) -> np.ndarray:
-    """By whole factors, to at least SMALLEST pixels a side."""
+    """By whole factors, until the longer side has SMALLEST pixels at least."""
     factor = -(-SMALLEST // max(image.shape[:2]))
     return np.repeat(np.repeat(image, factor, axis=0), factor, axis=1)
 

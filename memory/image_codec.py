@@ -19,14 +19,13 @@ from torch import Tensor, nn
 
 from memory.autoencoders import orthogonal
 from memory.bits import bits_to_numbers, numbers_to_bits, pack_bits, straight_through_sign, unpack_bits
-from memory.patches import PatchGrid, distinct, distinct_rows
+from memory.patches import PATCHES_AT_A_TIME, PatchGrid, distinct, distinct_rows
 
 HIDDEN = 128
 LEARNING_RATE = 5e-3
 LEAK = 0.02
 COARSE = 0.03  # below this loss (8 grey levels) the step size falls with it: the last grey levels need small steps
 MAX_BITS_PER_PATCH = 32
-CHUNK = 256 * 49  # patches turned into floats at a time
 SAMPLE = 1024  # distinct patches whose distances set the tolerance
 NEARER = 0.45  # of the smallest distance between distinct patches; at 0.5 two patches could share a code
 # Bounds of the tolerance, in grey levels. Below the lower one no error matters: noise can make patches differ in
@@ -120,7 +119,7 @@ class ImageCoder(nn.Module):
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
         patches, which = distinct_rows(self.net.grid.cut(frames))
-        bits = [self.net.encoder(part.float() / 255.0 - 0.5) >= 0 for part in patches.split(CHUNK)]
+        bits = [self.net.encoder(part.float() / 255.0 - 0.5) >= 0 for part in patches.split(PATCHES_AT_A_TIME)]
         return pack_bits(torch.cat(bits)[which.view(len(frames), self.net.grid.count)].flatten(1))
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -135,7 +134,7 @@ class ImageCoder(nn.Module):
         pairs, pair = distinct(pairs, which << self.net.bits_per_patch | numbers)
         right = [
             patch_distance(patches.index_select(0, part[:, 0]), self._patches(part[:, 1])) <= self.net.tolerance
-            for part in pairs.split(CHUNK)
+            for part in pairs.split(PATCHES_AT_A_TIME)
         ]
         return torch.cat(right)[pair.view(len(frames), self.net.grid.count)].float().mean(dim=1)
 
@@ -147,6 +146,6 @@ class ImageCoder(nn.Module):
     @torch.no_grad()
     def _patches(self, numbers: Tensor) -> Tensor:
         """Decoded patches [m, F] uint8 of codes [m]."""
-        parts = numbers_to_bits(numbers, self.net.bits_per_patch).split(CHUNK)
+        parts = numbers_to_bits(numbers, self.net.bits_per_patch).split(PATCHES_AT_A_TIME)
         grey = ((self.net.decoder(p * 2.0 - 1.0) * 255.0).round().clamp(0.0, 255.0) for p in parts)
         return torch.cat([part.to(torch.uint8) for part in grey])

@@ -44,7 +44,8 @@ class MemoryOptions:
     codec_updates: int = 20
     """Codec updates per chunk while some fresh code is not faithful; a codec that reads all it writes rests."""
     check_cosine: bool = False
-    """Keep true observations beside the slots, for diagnosis only: logs the cosine with the oracle's gradient."""
+    """Keep true observations beside the slots, for diagnosis only: logs the cosine of what `direct` sends to older
+    slots with the oracle's gradient."""
 
     @property
     def keeps_observations(self) -> bool:

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from memory.codec import Codec
 from memory.frame_ring import hash_rows
+from memory.patches import distinct
 from memory.store import MemoryState
 
 VERSION_MIX = 1_000_003  # keeps equal codes of different versions apart
@@ -89,13 +90,7 @@ def distinct_codes(memory: MemoryState, index: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         The flat index of one slot of each group [G], and each slot's group [S].
     """
-    return group_by(memory.code_hash.flatten()[index] * VERSION_MIX + memory.version.flatten()[index], index)
-
-
-def group_by(key: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
-    """One element of `index` for each distinct key [G], and the group of each [S]."""
-    distinct, group = torch.unique(key, return_inverse=True)
-    return torch.empty_like(distinct).scatter_(0, group, index), group  # any of a group will do
+    return distinct(index, memory.code_hash.flatten()[index] * VERSION_MIX + memory.version.flatten()[index])
 
 
 def gradient_to_send(
@@ -122,7 +117,7 @@ def gather(
         return None
     if mode == "oracle":
         assert memory.observation is not None
-        slot, group = group_by(hash_rows(memory.observation.flatten(0, 1)[index]), index)
+        slot, group = distinct(index, hash_rows(memory.observation.flatten(0, 1)[index]))
     else:
         slot, group = distinct_codes(memory, index)
 

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
 import tyro
@@ -45,7 +46,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "learner_memory.jsonl"
 WAYS = ("all activations", "checkpointing", "stored observations", "recalculation")
 SIZES = {"7x7x3 symbols": (7, 7, 3), "5x5x3": (5, 5, 3), "56x56x3": (56, 56, 3), "84x84x3": (84, 84, 3)}
-BITS = {"7x7x3 symbols": 294, "5x5x3": 800, "56x56x3": 1_176, "84x84x3": 1_176}  # 147 bytes: a slot of 252
+BITS = {"7x7x3 symbols": 294, "5x5x3": 800, "56x56x3": 1_176, "84x84x3": 1_176}  # 147 bytes: a slot of 256
 WIDTH, HEADS, STATE, K = 16, 8, 64, 1024
 Draw = Callable[[], Tensor]
 TOO_MUCH = 10e9  # bytes: where the last cell of a row makes one expect more, it is not run
@@ -57,7 +58,7 @@ class Books:
 
     lengths: tuple[int, ...] = (100, 1_000, 10_000, 100_000)
     """Steps of an episode, at 56x56x3."""
-    sizes: tuple[str, ...] = tuple(SIZES)
+    sizes: tuple[Literal[*SIZES], ...] = tuple(SIZES)
     """Kinds of observation, at 10,000 steps (the middle length)."""
     cell: str | None = None
     """One cell, as JSON; for the script's own use."""

@@ -20,14 +20,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import tyro
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from learner_memory import peak, reset_peak
-from runs import markdown, read_rows
+from runs import markdown, read_rows, write_rows
 
 from agents.learner import build_learner, update, update_codec
 from agents.rollout import collect, start_collecting
@@ -46,7 +46,7 @@ class Sizes:
 
     lengths: tuple[int, ...] = (100, 1_000, 10_000, 100_000)
     """Cells of the corridor."""
-    observations: tuple[str, ...] = ("symbolic", "pixels")
+    observations: tuple[Literal["symbolic", "pixels"], ...] = ("symbolic", "pixels")
     """Kinds of observation."""
     updates: int = 100
     """Updates that are timed."""
@@ -112,9 +112,8 @@ def main(o: Sizes) -> None:
         cell = json.loads(o.cell)
         print(json.dumps(cell | go_on(Path(cell["folder"]), cell["length"], o.updates)))
         return
-    others = [r for r in read_rows(RESULTS) if r["observation"] not in o.observations]
-    RESULTS.write_text("".join(json.dumps(r) + "\n" for r in others))
     for observation in o.observations:
+        rows = [r for r in read_rows(RESULTS) if r["observation"] != observation]
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary) / "run"
             learn_to_walk(observation, o.timesteps, folder)
@@ -123,9 +122,9 @@ def main(o: Sizes) -> None:
                 command = [sys.executable, __file__, "--cell", cell, "--updates", str(o.updates)]
                 found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
                 del found["folder"]
-                with RESULTS.open("a") as file:
-                    file.write(json.dumps(found) + "\n")
+                rows.append(found)
                 print(found, flush=True)
+        write_rows(RESULTS, rows)  # the earlier ones stand until all lengths are measured
     (HERE / "update_time.md").write_text(table(read_rows(RESULTS)))
     print(table(read_rows(RESULTS)))
 

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -37,7 +37,7 @@ from memory.codec import Codec, build_autoencoder
 from memory.frame_ring import FrameRing
 from memory.image_codec import ImageCoder
 from memory.options import MemoryOptions
-from memory.patches import distinct_rows
+from memory.patches import PatchGrid, distinct_rows
 
 HERE = Path(__file__).parent
 ENVS, STEPS = 128, 16  # of a chunk
@@ -51,7 +51,7 @@ class Task:
     env: str
     kwargs: dict[str, Any]
     cues: np.ndarray  # [k, side, side, 3]
-    bits: tuple[int, ...]  # of a patch: the first fills a slot of 256 bytes, or as nearly as a patch's 32 bits do
+    bits: tuple[int, ...]  # of a patch: many, as many as the agent's code has by default, few
     enlarged: bool = False
 
 
@@ -77,7 +77,7 @@ NOISY = "crowded T-Maze 56x56"
 class Sizes:
     """Measure the image codec."""
 
-    tasks: tuple[str, ...] = tuple(TASKS)
+    tasks: tuple[Literal[*TASKS], ...] = tuple(TASKS)
     """Which of them."""
     checks: tuple[int, ...] = (100, 300, 600, 1200)
     """Codec updates after which fresh frames are looked at."""
@@ -132,7 +132,7 @@ def measure(task: Task, bits: int, noise: float, checks: tuple[int, ...]) -> lis
     frames = Frames(task, noise)
     noisy, clean = frames.chunk()
     cues = torch.from_numpy(task.cues).flatten(1)
-    net: Any = build_autoencoder("image", tuple(noisy.shape[1:]), (), bits * (25 if noisy.shape[1] == 5 else 49))
+    net: Any = build_autoencoder("image", tuple(noisy.shape[1:]), (), bits * PatchGrid.of(tuple(noisy.shape[1:])).count)
     codec = Codec(net, FrameRing(MemoryOptions().codec_ring, noisy[0]))
     kinds = distinct_rows(net.grid.cut(clean))[0]
     faithful, cue, updates = [], 0.0, MemoryOptions().codec_updates

@@ -1,7 +1,7 @@
 """Where does each way of recalculation break? `python benchmarks/recalculation/breaks.py`, half an hour on one core.
 
 The supervised counterpart of what the agent must learn, through a memory: first views of the crowded T-Maze, 56 x 56
-pixels, are written; LAG updates later a small head is asked for the cue of each, given the stored embedding alone, and
+pixels, are written; 8 updates later a small head is asked for the cue of each, given the stored embedding alone, and
 the gradient that reaches the embedding goes on into the network f by the ways of memory/recalculation.py. The codec has
 learnt before, with ever fewer bits, or with pixels that are noise, anew in every picture.
 
@@ -15,18 +15,17 @@ A condition that is made anew replaces its rows in breaks.jsonl; others stay.
 from __future__ import annotations
 
 import copy
-import json
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 import tyro
 from probe import first_images, first_views, untrained
-from runs import markdown, read_rows, write_page
+from runs import markdown, read_rows, write_page, write_rows
 from torch import Tensor, nn
 
 from agents.learner import BETAS, EPSILON
@@ -63,7 +62,7 @@ TESTED = 1_000  # scenes that are never shown
 class Breaks:
     """Learn the cue through a memory whose codec gets worse."""
 
-    conditions: tuple[int, ...] = tuple(range(len(CONDITIONS)))
+    conditions: tuple[Literal[*range(len(CONDITIONS))], ...] = tuple(range(len(CONDITIONS)))
     """Which of the conditions, by number."""
     scenes: int = 7_200
     """Scenes that are shown, once each."""
@@ -188,7 +187,7 @@ def main(o: Breaks) -> None:
     for number in o.conditions:
         others = [r for r in read_rows(RESULTS) if (r["bits"], r["noise"]) != order[number]]
         rows = sorted(others + measure(number, o), key=lambda r: order.index((r["bits"], r["noise"])))
-        RESULTS.write_text("".join(json.dumps(r) + "\n" for r in rows))
+        write_rows(RESULTS, rows)
     write_page(HERE / "breaks.md", "Where recalculation breaks", __doc__, table(read_rows(RESULTS)))
 
 

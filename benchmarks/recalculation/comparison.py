@@ -12,7 +12,7 @@ The networks are taught by
 - outcomes: will this episode be paid? That is all that an agent learns from, and much of it is chance: 4 of 10 states
   are paid where the label is yes, 1 of 25 where it is no.
 
-The figure is the number of updates until a state with the label yes is told from one with the label no in TOLD of all
+The figure is the number of updates until a state with the label yes is told from one with the label no in 0.8 of all
 pairs in 128 fresh episodes (the area under the ROC curve), or "-" where that never happens. Ways: the agent's networks
 by default; with the features of patches at full size from the start; `--compare`, which has that, too, without the part
 of the embedding that tells what is in view wherever it stands; and `--compare`.

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import tyro
@@ -77,7 +77,7 @@ class Grid:
 
     jobs: int = 2
     """Runs made side by side, each on one core; the main job's are made alone, before the others."""
-    tasks: tuple[str, ...] = tuple(TASKS)
+    tasks: tuple[Literal[*TASKS], ...] = tuple(TASKS)
     """Which tasks."""
 
 

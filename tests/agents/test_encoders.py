@@ -43,7 +43,7 @@ def test_it_is_a_convolution_and_an_mlp(side, patch):
 
 
 def test_chunks_change_nothing_and_no_float_copy_of_the_images_is_kept(monkeypatch):
-    monkeypatch.setattr(encoders, "CHUNK", 7)
+    monkeypatch.setattr(encoders, "PATCHES_AT_A_TIME", 7)
     torch.manual_seed(0)
     layer, x = nn.Linear(12, 5), images(30, 2).view(30, 12)
     kept = []

@@ -232,6 +232,21 @@ BAD = {
     "imitation without a ring": (["--credit", "bootstrap", "--imitation-coef", "0.5"], "another --credit"),
     "credit without slots": (["--agent", "lstm", "--credit", "bootstrap"], "--agent memory"),
     "too few decisions": (["--chunk-decisions", "1"], "--chunk-decisions"),
+    "growth of what is never held": (["--agent", "lstm", "--hold-growth", "2"], "no effect with --agent lstm"),
+    "growth where every step writes": (
+        ["--write-rule", "always", "--hold-growth", "2"],
+        "no effect with --write-rule always",
+    ),
+    "a draw that is not made": (["--agent", "lstm", "--states-per-env", "4"], "no effect with --agent lstm"),
+    "writes without a memory": (["--agent", "none", "--novel-share", "0.5"], "no effect with --agent none"),
+    "codes that get nothing": (
+        ["--recalculation", "none", "--recalculated-codes", "9"],
+        "no effect with --recalculation none",
+    ),
+    "more episodes than there are": (
+        ["--episode-ring", "9", "--replayed-episodes", "10"],
+        "--episode-ring: raise that",
+    ),
     "hold": (["--hold-growth", "0.5"], "--hold-growth"),
     "device": (["--device", "cuda"], "--device"),
     "not a number": (["--learning-rate", "nan"], "--learning-rate"),
