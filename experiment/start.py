@@ -12,13 +12,8 @@ from experiment.errors import UserError
 from experiment.options import RunOptions, flag_of
 from experiment.run_folder import read_options
 
-WIDTHS = (
-    "slots",
-    "embedding_width",
-    "heads",
-    "compare",
-    "code_bits",
-)  # of the memory: what its parameters are made for
+# Of the memory: what its parameters are made for.
+WIDTHS = ("slots", "embedding_width", "heads", "compare", "code_bits")
 
 
 def take_over(agent: Any, options: RunOptions, earlier: Path) -> None:
