@@ -7,7 +7,6 @@ from typing import Any
 
 from experiment import checkpoint
 from experiment.build import untrained
-from experiment.checkpoint import shapes
 from experiment.errors import UserError
 from experiment.options import RunOptions, flag_of
 from experiment.run_folder import read_options
@@ -33,7 +32,7 @@ def take_over(agent: Any, options: RunOptions, earlier: Path) -> None:
             raise UserError(
                 f"--start-from {earlier}: {flag_of(name)} is {there} there and {here} here: give this run the same"
             )
-    if shapes(untrained(theirs)) != shapes(agent):
+    if checkpoint.shapes(untrained(theirs)) != checkpoint.shapes(agent):
         raise UserError(
             f"--start-from {earlier}: {theirs.env} has other observations or actions than {options.env}, and its agent "
             "cannot play here: choose a run whose environment has the same ones"
