@@ -21,6 +21,7 @@ from experiment.build import build_agent, build_envs, check_device, generator, s
 from experiment.evaluation import evaluate, passes
 from experiment.inspection import most_read, play_episode, slots_of
 from experiment.metrics import Metrics
+from experiment.option_checks import check
 from experiment.options import RunOptions
 from experiment.start import take_over
 from memory.statistics import describe
@@ -37,7 +38,7 @@ LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 
 def train(options: RunOptions, command: list[str]) -> int:
     """Runs `options`; returns the exit code: 0, 130 after Ctrl-C, 1 where learning broke down."""
-    options.check()
+    check(options)
     check_device(options.device)
     torch.set_num_threads(options.torch_threads)
     envs = build_envs(options, options.num_envs)

@@ -20,6 +20,7 @@ import torch
 import train_speed
 import tyro
 
+from experiment.option_checks import check
 from experiment.options import RunOptions
 from experiment.run_folder import read_options
 from memory.options import MemoryOptions
@@ -79,7 +80,7 @@ def test_every_run_of_the_grids_is_a_command_that_trains():
     every += [r for rung in learn.RUNGS for r in learn.runs(rung)]
     assert len(every) > 70
     for command in (c for run in every for c in run.commands):
-        tyro.cli(RunOptions, args=shlex.split(command)[2:], config=(tyro.conf.OmitArgPrefixes,)).check()
+        check(tyro.cli(RunOptions, args=shlex.split(command)[2:], config=(tyro.conf.OmitArgPrefixes,)))
 
 
 TINY_FIRST = " --env-kwargs length=4 --total-timesteps 64"
