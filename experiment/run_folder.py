@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import os
 import platform
@@ -19,9 +20,11 @@ PACKAGES = ("reinstate", "torch", "numpy", "numba", "gymnasium", "minigrid", "te
 
 
 def default_run_dir(options: RunOptions) -> Path:
-    """runs/<env>__<name>__s<seed>__<UTC>."""
+    """runs/<env>__<name>__s<seed>__<UTC>, and _2, _3, ... after it for those that begin in the same second."""
     now = datetime.datetime.now(datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
-    return Path("runs") / f"{options.env.replace('/', '-')}__{options.name}__s{options.seed}__{now}"
+    folder = Path("runs") / f"{options.env.replace('/', '-')}__{options.name}__s{options.seed}__{now}"
+    others = (folder.with_name(f"{folder.name}_{n}") for n in itertools.count(2))
+    return next(path for path in itertools.chain([folder], others) if not path.exists())
 
 
 def check_new(path: Path) -> None:
@@ -34,7 +37,7 @@ def create(path: Path, options: RunOptions, command: list[str]) -> None:
     """Makes the folder with config.json, command.txt and versions.json."""
     check_new(path)
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=path.is_dir())  # not another run's, made since it was looked for
     except OSError as error:
         raise UserError(f"the run folder {path} cannot be made ({error.strerror}): choose another --run-dir") from error
     write_json(path / "config.json", options.to_json())

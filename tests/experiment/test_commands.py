@@ -1,5 +1,6 @@
 """The commands end to end: tiny runs through the real command line, and every kind of bad input."""
 
+import datetime
 import json
 from importlib.metadata import version
 
@@ -10,7 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import experiment.training
 from agents.options import LearningOptions
-from experiment import checkpoint
+from experiment import checkpoint, run_folder
 from experiment.checkpoint import FORMAT
 from experiment.cli import main
 from experiment.options import RunOptions
@@ -418,6 +419,18 @@ def test_checkpoints_of_another_format_or_outside_the_run_are_refused(tmp_path, 
     path.write_text(path.read_text().replace(f'"format": {FORMAT}', '"format": 99'))
     assert main(["evaluate", str(run)]) == 2
     assert "format 99" in capsys.readouterr().err
+
+
+def test_runs_of_the_same_second_have_folders_of_their_own(tmp_path, monkeypatch):
+    class Stopped(datetime.datetime):
+        now = classmethod(lambda cls, zone: cls(2026, 1, 2, 3, 4, 5, tzinfo=zone))
+
+    monkeypatch.setattr(run_folder.datetime, "datetime", Stopped)
+    monkeypatch.chdir(tmp_path)
+    for end in ("", "_2", "_3"):
+        folder = run_folder.default_run_dir(RunOptions())
+        assert folder.name == f"Reinstate-GridTMazeCrowdedPassive-v0__run__s1__20260102T030405Z{end}"
+        run_folder.create(folder, RunOptions(), [])
 
 
 def test_a_run_folder_that_cannot_be_made(tmp_path, capsys):
