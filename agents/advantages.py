@@ -9,8 +9,8 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from agents.chunk import Chunk
-from memory.episodes import Events
+from reinstate.agents.chunk import Chunk
+from reinstate.memory.episodes import Events
 
 
 @njit(cache=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from agents.chunk import Chunk, Decision, Inputs
-from agents.encoders import ObservationSpec, StateEncoder
-from agents.heads import ActorCriticHeads, choose
-from agents.memory_agent import STATE_WIDTH
-from agents.replay import Replay, pick
+from reinstate.agents.chunk import Chunk, Decision, Inputs
+from reinstate.agents.encoders import ObservationSpec, StateEncoder
+from reinstate.agents.heads import ActorCriticHeads, choose
+from reinstate.agents.memory_agent import STATE_WIDTH
+from reinstate.agents.replay import Replay, pick
 
 
 def decide(logits: Tensor, value: Tensor, log_scale: Tensor, generator: torch.Generator | None) -> Decision:

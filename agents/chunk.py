@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from memory.patches import distinct_rows, rows_at
+from reinstate.memory.patches import distinct_rows, rows_at
 
 
 @dataclass

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from agents.chunk import Chunk, Decision, Inputs
+from reinstate.agents.chunk import Chunk, Decision, Inputs
 
 NOWHERE = -1
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from memory.autoencoders import orthogonal
-from memory.patches import PATCHES_AT_A_TIME, PatchGrid, distinct_rows
+from reinstate.memory.autoencoders import orthogonal
+from reinstate.memory.patches import PATCHES_AT_A_TIME, PatchGrid, distinct_rows
 
 GRID_CATEGORIES = (11, 6, 4)  # MiniGrid's object types, colours, states (a door's 3, or an agent's 4 directions)
 HIDDEN = 64

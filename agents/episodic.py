@@ -11,16 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from agents.advantages import GoingRate, relative_advantages
-from agents.chunk import Chunk
-from agents.encoders import encode_distinct
-from agents.losses import clipped_policy_loss, entropy, explained_variance, imitation_loss, value_loss
-from agents.novelty import novelty, novelty_of_events
-from agents.options import LearningOptions
-from memory.credit import SyntheticReturns, explanation_loss, older_slots, transport
-from memory.episodes import Episodes
-from memory.patches import rows_at
-from memory.rarity import Rarity
+from reinstate.agents.advantages import GoingRate, relative_advantages
+from reinstate.agents.chunk import Chunk
+from reinstate.agents.encoders import encode_distinct
+from reinstate.agents.losses import clipped_policy_loss, entropy, explained_variance, imitation_loss, value_loss
+from reinstate.agents.novelty import novelty, novelty_of_events
+from reinstate.agents.options import LearningOptions
+from reinstate.memory.credit import SyntheticReturns, explanation_loss, older_slots, transport
+from reinstate.memory.episodes import Episodes
+from reinstate.memory.patches import rows_at
+from reinstate.memory.rarity import Rarity
 
 SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
 SCALE_COEF = 0.05  # small: the scale's loss must not fill the gradient clip

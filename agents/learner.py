@@ -12,24 +12,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from agents.advantages import GoingRate, relative_advantages
-from agents.chunk import Chunk
-from agents.episodic import SCALE_COEF, SMALLEST_SCALE, Terms, episodic_loss, paid_in_chunk
-from agents.losses import (
+from reinstate.agents.advantages import GoingRate, relative_advantages
+from reinstate.agents.chunk import Chunk
+from reinstate.agents.episodic import SCALE_COEF, SMALLEST_SCALE, Terms, episodic_loss, paid_in_chunk
+from reinstate.agents.losses import (
     approximate_kl,
     clipped_policy_loss,
     entropy,
     explained_variance,
     value_loss,
 )
-from agents.options import LearningOptions
-from agents.running import EpisodeLength, Income, Moments
-from memory.credit import SyntheticReturns
-from memory.episodes import EpisodeRing
-from memory.patches import rows_at
-from memory.rarity import Rarity
-from memory.recalculation import Recalculated, cosine_with_oracle, recalculate
-from memory.store import MemoryState
+from reinstate.agents.options import LearningOptions
+from reinstate.agents.running import EpisodeLength, Income, Moments
+from reinstate.memory.credit import SyntheticReturns
+from reinstate.memory.episodes import EpisodeRing
+from reinstate.memory.patches import rows_at
+from reinstate.memory.rarity import Rarity
+from reinstate.memory.recalculation import Recalculated, cosine_with_oracle, recalculate
+from reinstate.memory.store import MemoryState
 
 # Gradients shrink once the corridor is learnt: a long memory of their squares would keep the steps small for long.
 BETAS = (0.9, 0.99)

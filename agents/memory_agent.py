@@ -10,20 +10,27 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from agents.chunk import Chunk, Decision, Inputs
-from agents.encoders import ImageEncoder, ObservationSpec, StateEncoder, TileEncoder, build_encoder, encode_distinct
-from agents.heads import ActorCriticHeads, choose
-from agents.replay import EventReplay, Replay, pick
-from memory.codec import Codec, build_autoencoder
-from memory.episodes import Episodes, Events, events, visible_then
-from memory.frame_ring import FrameRing, hash_rows
-from memory.options import MemoryOptions
-from memory.patches import distinct_rows, rows_at
-from memory.read import MemoryRead, places_in_use
-from memory.recalculation import eligible, reembedded, reinstate
-from memory.store import MemoryState, clear, empty, fill, settle, slot_to_write, write
-from memory.timeline import EMPTY, Timeline
-from memory.write_rules import should_write
+from reinstate.agents.chunk import Chunk, Decision, Inputs
+from reinstate.agents.encoders import (
+    ImageEncoder,
+    ObservationSpec,
+    StateEncoder,
+    TileEncoder,
+    build_encoder,
+    encode_distinct,
+)
+from reinstate.agents.heads import ActorCriticHeads, choose
+from reinstate.agents.replay import EventReplay, Replay, pick
+from reinstate.memory.codec import Codec, build_autoencoder
+from reinstate.memory.episodes import Episodes, Events, events, visible_then
+from reinstate.memory.frame_ring import FrameRing, hash_rows
+from reinstate.memory.options import MemoryOptions
+from reinstate.memory.patches import distinct_rows, rows_at
+from reinstate.memory.read import MemoryRead, places_in_use
+from reinstate.memory.recalculation import eligible, reembedded, reinstate
+from reinstate.memory.store import MemoryState, clear, empty, fill, settle, slot_to_write, write
+from reinstate.memory.timeline import EMPTY, Timeline
+from reinstate.memory.write_rules import should_write
 
 STATE_WIDTH = 64
 # The tile vectors of f start small: gradients soon outgrow their random features. To tell the cue of a crowded room

@@ -9,11 +9,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from agents.chunk import Chunk
-from memory.episodes import Events, visible_then
-from memory.rarity import Rarity, beyond
-from memory.store import MemoryState
-from memory.timeline import EMPTY
+from reinstate.agents.chunk import Chunk
+from reinstate.memory.episodes import Events, visible_then
+from reinstate.memory.rarity import Rarity, beyond
+from reinstate.memory.store import MemoryState
+from reinstate.memory.timeline import EMPTY
 
 
 def novelty(chunk: Chunk, rarity: Rarity) -> Tensor:

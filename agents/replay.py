@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from agents.chunk import Chunk
+from reinstate.agents.chunk import Chunk
 
 
 @dataclass

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from agents.chunk import Chunk, EpisodeEnd, Inputs
-from agents.decision_log import DecisionLog, Held
-from agents.holding import Holding, as_bytes, rows_differ
-from memory.episodes import EpisodeRing
+from reinstate.agents.chunk import Chunk, EpisodeEnd, Inputs
+from reinstate.agents.decision_log import DecisionLog, Held
+from reinstate.agents.holding import Holding, as_bytes, rows_differ
+from reinstate.memory.episodes import EpisodeRing
 
 
 @dataclass

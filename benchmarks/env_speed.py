@@ -28,7 +28,7 @@ import tyro
 from env_speed_peers import PEERS, XLAND_IDS, one_core, steps_a_second
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
-from envs.adapt import make_single, make_vector
+from reinstate.envs.adapt import make_single, make_vector
 
 HERE = Path(__file__).parent
 OURS, ONE_BY_ONE = 256, 16  # environments in a batch

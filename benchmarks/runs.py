@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiment.evaluation import evaluate
-from experiment.run_folder import write_text
-from experiment.trained import load_agent
+from reinstate.experiment.evaluation import evaluate
+from reinstate.experiment.run_folder import write_text
+from reinstate.experiment.trained import load_agent
 
 ROOT = Path(__file__).parents[1]
 EPISODES, FRESH_SEED = 1000, 2**31  # of the evaluation after a run

@@ -18,11 +18,11 @@ from typing import Any
 import torch
 import tyro
 
-from agents.learner import build_learner, update, update_codec
-from agents.rollout import collect, start_collecting
-from envs.seeds import spawn_seeds
-from experiment.build import build_agent, build_envs, generator
-from experiment.options import RunOptions
+from reinstate.agents.learner import build_learner, update, update_codec
+from reinstate.agents.rollout import collect, start_collecting
+from reinstate.envs.seeds import spawn_seeds
+from reinstate.experiment.build import build_agent, build_envs, generator
+from reinstate.experiment.options import RunOptions
 
 ENVS = 128
 WALKING_LENGTH = 100
@@ -105,7 +105,7 @@ def peer(seconds: float) -> float | None:
         from stable_baselines3.common.env_util import make_vec_env
     except ImportError:
         return None
-    from envs.adapt import make_single
+    from reinstate.envs.adapt import make_single
 
     vector = make_vec_env(lambda: make_single("MiniGrid-MemoryS7-v0", {}), n_envs=16)
     model = RecurrentPPO("MlpLstmPolicy", vector, policy_kwargs={"lstm_hidden_size": 64}, device="cpu")

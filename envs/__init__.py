@@ -1,6 +1,6 @@
 """Reinstate's environments. Importing this package registers them with gymnasium.
 
->>> import gymnasium, envs
+>>> import gymnasium, reinstate.envs
 >>> env = gymnasium.make("Reinstate/TMazePassive-v0", length=10)
 >>> batch = gymnasium.make_vec("Reinstate/GridTMazeActive-v0", num_envs=4, length=10)
 >>> batch.reset(seed=0)[0].shape
@@ -8,7 +8,7 @@
 
 MiniGrid's own environments run in batches too.
 
->>> batch = envs.make_vec("MiniGrid-MemoryS13-v0", num_envs=4, observation="pixels")
+>>> batch = reinstate.envs.make_vec("MiniGrid-MemoryS13-v0", num_envs=4, observation="pixels")
 >>> batch.reset(seed=0)[0].shape
 (4, 56, 56, 3)
 """
@@ -26,8 +26,8 @@ def _register(name: str, module: str, class_name: str, **kwargs: Any) -> None:
         return
     register(
         id=env_id,
-        entry_point=f"envs.{module}:{class_name}",
-        vector_entry_point=f"envs.{module}_vector:{class_name}Vector",
+        entry_point=f"reinstate.envs.{module}:{class_name}",
+        vector_entry_point=f"reinstate.envs.{module}_vector:{class_name}Vector",
         kwargs=kwargs,
     )
 
@@ -48,7 +48,7 @@ _register("VisualMatchActive", "visual_match", "VisualMatchActive")
 
 def __getattr__(name: str) -> Any:
     if name == "make_vec":  # imported on use: it needs numba and minigrid, and `import envs` stays cheap
-        from envs.minigrid_vector import make_vec
+        from reinstate.envs.minigrid_vector import make_vec
 
         return make_vec
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

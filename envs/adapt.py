@@ -20,12 +20,12 @@ from minigrid.core.constants import OBJECT_TO_IDX
 from minigrid.minigrid_env import MiniGridEnv
 from minigrid.wrappers import RGBImgPartialObsWrapper
 
-from envs.checks import check_choice, check_view_size
-from envs.grid_engine import VIEW
-from envs.grid_pixels import TILE
-from envs.grid_tmaze_layout import OBSERVATIONS
-from envs.minigrid_vector import MAX_VIEW, MiniGridVector, has_rules, minigrid_class
-from envs.naming import check_options, find_spec, keywords_of, make_from
+from reinstate.envs.checks import check_choice, check_view_size
+from reinstate.envs.grid_engine import VIEW
+from reinstate.envs.grid_pixels import TILE
+from reinstate.envs.grid_tmaze_layout import OBSERVATIONS
+from reinstate.envs.minigrid_vector import MAX_VIEW, MiniGridVector, has_rules, minigrid_class
+from reinstate.envs.naming import check_options, find_spec, keywords_of, make_from
 
 SUPPORTED_OBSERVATIONS = (
     "a one-dimensional Box, a uint8 Box of three axes, Discrete, MultiDiscrete, or a Dict with one of these as 'image'"
@@ -94,7 +94,7 @@ def is_batched(env_id: str, env_kwargs: dict[str, Any] | None = None) -> bool:
 
 def _has_own_batch(spec: EnvSpec) -> bool:
     # Others' vector entry points (CartPole has one) may autoreset differently.
-    return str(spec.vector_entry_point).startswith("envs.")
+    return str(spec.vector_entry_point).startswith("reinstate.envs.")
 
 
 def _split_observation(spec: EnvSpec, env_kwargs: dict[str, Any]) -> tuple[str, dict[str, Any]]:

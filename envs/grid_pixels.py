@@ -10,7 +10,7 @@ from minigrid.core.grid import Grid
 from minigrid.core.world_object import WorldObj
 from numba import njit
 
-from envs.grid_engine import (
+from reinstate.envs.grid_engine import (
     BALL,
     BOX,
     CLOSED,

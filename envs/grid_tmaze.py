@@ -13,10 +13,10 @@ from minigrid.core.mission import MissionSpace
 from minigrid.core.world_object import Ball, Box, Goal, Key, Wall
 from minigrid.minigrid_env import MiniGridEnv
 
-from envs.checks import check_choice
-from envs.grid_engine import BALL, BOX, KEY, VIEW
-from envs.grid_pixels import TILE
-from envs.grid_tmaze_layout import (
+from reinstate.envs.checks import check_choice
+from reinstate.envs.grid_engine import BALL, BOX, KEY, VIEW
+from reinstate.envs.grid_pixels import TILE
+from reinstate.envs.grid_tmaze_layout import (
     ARM_OF_CUE,
     HEIGHT,
     MIDDLE,
@@ -25,7 +25,7 @@ from envs.grid_tmaze_layout import (
     make_layout,
     wall_mask,
 )
-from envs.pixel_noise import add_noise, check_noise, draw_noise_seed
+from reinstate.envs.pixel_noise import add_noise, check_noise, draw_noise_seed
 
 MISSION = "remember the green object and turn: key north, ball south"
 

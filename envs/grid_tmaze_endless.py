@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from envs.checks import check_integer
-from envs.grid_tmaze import GridTMaze
+from reinstate.envs.checks import check_integer
+from reinstate.envs.grid_tmaze import GridTMaze
 
 
 class GridTMazeEndless(GridTMaze):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.checks import check_integer
-from envs.grid_tmaze_vector import GridTMazeVector
+from reinstate.envs.checks import check_integer
+from reinstate.envs.grid_tmaze_vector import GridTMazeVector
 
 
 class GridTMazeEndlessVector(GridTMazeVector):

@@ -21,8 +21,8 @@ from dataclasses import dataclass
 import numpy as np
 from minigrid.core.constants import COLOR_TO_IDX
 
-from envs.checks import check_integer, is_finite_number
-from envs.grid_engine import BALL, BOX, GREEN, KEY
+from reinstate.envs.checks import check_integer, is_finite_number
+from reinstate.envs.grid_engine import BALL, BOX, GREEN, KEY
 
 HEIGHT = 9
 MIDDLE = 4  # the row of the corridor

@@ -6,7 +6,7 @@ import numpy as np
 from gymnasium import spaces
 from numba import njit
 
-from envs.grid_engine import (
+from reinstate.envs.grid_engine import (
     EMPTY,
     ENTERED_GOAL,
     GOAL,
@@ -22,9 +22,9 @@ from envs.grid_engine import (
     empty_state,
     write_views,
 )
-from envs.grid_pixels import draw_views
-from envs.grid_tmaze import observation_space_of
-from envs.grid_tmaze_layout import (
+from reinstate.envs.grid_pixels import draw_views
+from reinstate.envs.grid_tmaze import observation_space_of
+from reinstate.envs.grid_tmaze_layout import (
     ARM_OF_CUE,
     CUE_KINDS,
     DISTRACTOR_LOOKS,
@@ -36,9 +36,9 @@ from envs.grid_tmaze_layout import (
     make_layout,
     wall_mask,
 )
-from envs.pcg64 import integers, permutation
-from envs.pixel_noise import add_noise_to_all, check_noise, draw_noise_seeds
-from envs.vector_base import SameStepVectorEnv
+from reinstate.envs.pcg64 import integers, permutation
+from reinstate.envs.pixel_noise import add_noise_to_all, check_noise, draw_noise_seeds
+from reinstate.envs.vector_base import SameStepVectorEnv
 
 
 @njit(cache=True)
@@ -60,7 +60,7 @@ def _begin(
     right_arm: np.ndarray,  # [B] out
     farthest: np.ndarray,  # [B] out
 ) -> None:
-    """`envs.grid_tmaze_layout.draw_layout` for the worlds `which`, whose grids are made anew, and the start."""
+    """`draw_layout` for the worlds `which`, whose grids are made anew, and the start."""
     for b in which:
         world.agent_pos[b, 0], world.agent_pos[b, 1] = start_x, MIDDLE
         world.agent_dir[b] = start_dir

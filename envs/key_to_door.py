@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from envs.checks import check_bool
-from envs.key_to_door_layout import draw_key_to_door, make_key_to_door_layout
-from envs.three_phases import Episode
-from envs.three_phases_single import ThreePhaseEnv
+from reinstate.envs.checks import check_bool
+from reinstate.envs.key_to_door_layout import draw_key_to_door, make_key_to_door_layout
+from reinstate.envs.three_phases import Episode
+from reinstate.envs.three_phases_single import ThreePhaseEnv
 
 
 class KeyToDoor(ThreePhaseEnv):

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from envs.checks import check_choice, is_finite_number
-from envs.three_phases import (
+from reinstate.envs.checks import check_choice, is_finite_number
+from reinstate.envs.three_phases import (
     APPLE_FLOOR,
     APPLE_START,
     BACKGROUND,

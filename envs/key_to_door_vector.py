@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from envs.checks import check_bool
-from envs.key_to_door_layout import BOARDS, KEY_CELLS, REWARD_START, START_CELLS, make_key_to_door_layout
-from envs.pcg64 import integers
-from envs.three_phases import EXPLORE, KEY, REWARD
-from envs.three_phases_vector import ThreePhaseVector, Worlds, begin_world, draw_apples
+from reinstate.envs.checks import check_bool
+from reinstate.envs.key_to_door_layout import BOARDS, KEY_CELLS, REWARD_START, START_CELLS, make_key_to_door_layout
+from reinstate.envs.pcg64 import integers
+from reinstate.envs.three_phases import EXPLORE, KEY, REWARD
+from reinstate.envs.three_phases_vector import ThreePhaseVector, Worlds, begin_world, draw_apples
 
 
 @njit(cache=True)
@@ -26,7 +26,7 @@ def _begin(
     reward_start: np.ndarray,
     num_apple_rewards: int,
 ) -> None:
-    """`envs.key_to_door_layout.draw_key_to_door` for the environments `which` [N]."""
+    """`reinstate.envs.key_to_door_layout.draw_key_to_door` for the environments `which` [N]."""
     for b in which:
         key = keys[integers(generators[b], 0, len(keys))]
         start = starts[integers(generators[b], 0, len(starts))]

@@ -13,7 +13,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from envs.checks import check_choice, check_integer
+from reinstate.envs.checks import check_choice, check_integer
 
 ACTION_SPACE = spaces.Discrete(2)
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from envs.memory_chain import ACTION_SPACE, make_layout, observation_space_of
-from envs.pcg64 import integers
-from envs.vector_base import SameStepVectorEnv
+from reinstate.envs.memory_chain import ACTION_SPACE, make_layout, observation_space_of
+from reinstate.envs.pcg64 import integers
+from reinstate.envs.vector_base import SameStepVectorEnv
 
 
 class _Chains(NamedTuple):
@@ -23,7 +23,7 @@ class _Chains(NamedTuple):
 
 @njit(cache=True)
 def _begin(chains: _Chains, generators: np.ndarray, which: np.ndarray) -> None:
-    """`envs.memory_chain.draw_episode` for the environments `which` [N]."""
+    """`reinstate.envs.memory_chain.draw_episode` for the environments `which` [N]."""
     bits = chains.context.shape[1]
     for b in which:
         for bit in range(bits):

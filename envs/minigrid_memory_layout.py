@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from envs.grid_engine import BALL, EMPTY, GREEN, GREY, KEY, WALL, GridState
-from envs.pcg64 import integers
+from reinstate.envs.grid_engine import BALL, EMPTY, GREEN, GREY, KEY, WALL, GridState
+from reinstate.envs.pcg64 import integers
 
 START_ROOM_END = 4  # the column of its exit
 

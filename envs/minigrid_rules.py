@@ -19,7 +19,7 @@ from minigrid.core.world_object import WorldObj
 from minigrid.minigrid_env import MiniGridEnv
 from numba import njit
 
-from envs.grid_engine import (
+from reinstate.envs.grid_engine import (
     DONE,
     DROP,
     EMPTY,

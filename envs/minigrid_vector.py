@@ -12,15 +12,15 @@ from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
 from minigrid.envs import MemoryEnv
 from minigrid.minigrid_env import MiniGridEnv
 
-from envs.checks import check_view_size
-from envs.grid_engine import BOX, EMPTY, VIEW, empty_state, pack_box, write_views
-from envs.grid_pixels import draw_views
-from envs.grid_tmaze import observation_space_of
-from envs.minigrid_memory_layout import begin_memories, memory_mazes
-from envs.minigrid_rules import TASK_NUMBERS, TASKS, player_of
-from envs.naming import check_options, find_spec, make_from
-from envs.pcg64 import generator_to_words, set_generator
-from envs.vector_base import SameStepVectorEnv
+from reinstate.envs.checks import check_view_size
+from reinstate.envs.grid_engine import BOX, EMPTY, VIEW, empty_state, pack_box, write_views
+from reinstate.envs.grid_pixels import draw_views
+from reinstate.envs.grid_tmaze import observation_space_of
+from reinstate.envs.minigrid_memory_layout import begin_memories, memory_mazes
+from reinstate.envs.minigrid_rules import TASK_NUMBERS, TASKS, player_of
+from reinstate.envs.naming import check_options, find_spec, make_from
+from reinstate.envs.pcg64 import generator_to_words, set_generator
+from reinstate.envs.vector_base import SameStepVectorEnv
 
 MAX_VIEW = 15  # cells; a larger image is taken for a picture, not for symbols
 

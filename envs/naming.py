@@ -13,7 +13,7 @@ import gymnasium as gym
 import minigrid  # noqa: F401  registers the MiniGrid ids
 from gymnasium.envs.registration import EnvSpec
 
-import envs  # noqa: F401  registers Reinstate's ids
+import reinstate.envs  # noqa: F401  registers Reinstate's ids
 
 
 def find_spec(env_id: str) -> EnvSpec:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from envs.checks import is_finite_number
-from envs.pcg64 import integers
+from reinstate.envs.checks import is_finite_number
+from reinstate.envs.pcg64 import integers
 
 _SEEDS = (1 << 63) - 1
 

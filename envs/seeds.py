@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.checks import check_choice
+from reinstate.envs.checks import check_choice
 
 STREAMS = ("training", "evaluation")
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from gymnasium import spaces
 
-from envs.checks import check_integer, is_finite_number
+from reinstate.envs.checks import check_integer, is_finite_number
 
 ROWS, COLUMNS = 7, 11
 VIEW = 5  # cells of the egocentric view per side

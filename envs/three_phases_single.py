@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import gymnasium as gym
 import numpy as np
 
-from envs.checks import check_choice
-from envs.three_phases import (
+from reinstate.envs.checks import check_choice
+from reinstate.envs.three_phases import (
     ACTION_SPACE,
     APPLE,
     APPLE_RETURNS_AFTER,

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from envs.pcg64 import integers, permutation
-from envs.three_phases import (
+from reinstate.envs.pcg64 import integers, permutation
+from reinstate.envs.three_phases import (
     ACTION_SPACE,
     APPLE,
     APPLE_CELLS,
@@ -39,7 +39,7 @@ from envs.three_phases import (
     WEST,
     ThreePhaseLayout,
 )
-from envs.vector_base import SameStepVectorEnv
+from reinstate.envs.vector_base import SameStepVectorEnv
 
 _INDICATOR_ROW, _INDICATOR_COLUMN = INDICATOR_CELL
 
@@ -82,7 +82,7 @@ def begin_world(worlds: Worlds, b: int, boards: np.ndarray, start: np.ndarray, r
 
 @njit(cache=True)
 def draw_apples(worlds: Worlds, b: int, generator: np.ndarray, num_apple_rewards: int) -> None:
-    """`envs.three_phases.draw_apples` for world b, whose second board is still without apples."""
+    """`reinstate.envs.three_phases.draw_apples` for world b, whose second board is still without apples."""
     order = permutation(generator, len(APPLE_CELLS))
     for i in range(NUM_APPLES):
         row, column = APPLE_CELLS[order[i]]

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from envs.pcg64 import integers
-from envs.tmaze import ACTION_SPACE, DOWN, LEFT, OBSERVATION_SPACE, RIGHT, UP, make_layout
-from envs.vector_base import SameStepVectorEnv
+from reinstate.envs.pcg64 import integers
+from reinstate.envs.tmaze import ACTION_SPACE, DOWN, LEFT, OBSERVATION_SPACE, RIGHT, UP, make_layout
+from reinstate.envs.vector_base import SameStepVectorEnv
 
 
 class _Mazes(NamedTuple):
@@ -24,7 +24,7 @@ class _Mazes(NamedTuple):
 
 @njit(cache=True)
 def _begin(mazes: _Mazes, generators: np.ndarray, which: np.ndarray, start_x: int) -> None:
-    """`envs.tmaze.draw_cue` for the environments `which` [N], and the start."""
+    """`reinstate.envs.tmaze.draw_cue` for the environments `which` [N], and the start."""
     for b in which:
         mazes.cue[b] = integers(generators[b], 0, 2)
         mazes.x[b], mazes.y[b], mazes.step_count[b] = start_x, 0, 0

@@ -13,7 +13,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from envs.checks import check_choice, check_integer
+from reinstate.envs.checks import check_choice, check_integer
 
 RANDOM_BITS = 20
 OBSERVATION_SPACE = spaces.Box(low=0.0, high=1.0, shape=(3 + RANDOM_BITS,), dtype=np.float32)

@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from envs.pcg64 import integers
-from envs.umbrella_chain import ACTION_SPACE, OBSERVATION_SPACE, RANDOM_BITS, make_layout
-from envs.vector_base import SameStepVectorEnv
+from reinstate.envs.pcg64 import integers
+from reinstate.envs.umbrella_chain import ACTION_SPACE, OBSERVATION_SPACE, RANDOM_BITS, make_layout
+from reinstate.envs.vector_base import SameStepVectorEnv
 
 
 class _Chains(NamedTuple):
@@ -23,7 +23,7 @@ class _Chains(NamedTuple):
 
 @njit(cache=True)
 def _begin(chains: _Chains, generators: np.ndarray, which: np.ndarray) -> None:
-    """`envs.umbrella_chain.draw_start` for the environments `which` [N]."""
+    """`reinstate.envs.umbrella_chain.draw_start` for the environments `which` [N]."""
     for b in which:
         chains.need[b] = integers(generators[b], 0, 2)
         chains.have[b] = integers(generators[b], 0, 2)
@@ -45,7 +45,7 @@ def _advance(
         chains.step_count[b] += 1
         if chains.step_count[b] == 1:
             chains.have[b] = actions[b]
-        drawn = integers(generators[b], 0, 1 << (1 + RANDOM_BITS))  # `envs.umbrella_chain.draw_step`
+        drawn = integers(generators[b], 0, 1 << (1 + RANDOM_BITS))  # `reinstate.envs.umbrella_chain.draw_step`
         for bit in range(RANDOM_BITS):
             chains.random_bits[b, bit] = drawn >> (1 + bit) & 1
         terminated[b] = chains.step_count[b] == length

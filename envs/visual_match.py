@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.three_phases import Episode
-from envs.three_phases_single import ThreePhaseEnv
-from envs.visual_match_layout import draw_visual_match, make_visual_match_layout
+from reinstate.envs.three_phases import Episode
+from reinstate.envs.three_phases_single import ThreePhaseEnv
+from reinstate.envs.visual_match_layout import draw_visual_match, make_visual_match_layout
 
 
 class VisualMatch(ThreePhaseEnv):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from envs.three_phases import (
+from reinstate.envs.three_phases import (
     APPLE_FLOOR,
     APPLE_START,
     DISTRACTOR,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from envs.pcg64 import integers, permutation
-from envs.three_phases import EXPLORE, REWARD, SQUARES
-from envs.three_phases_vector import ThreePhaseVector, Worlds, begin_world, draw_apples
-from envs.visual_match_layout import EXPLORE_OF, REWARD_START, SQUARE_CELLS, make_visual_match_layout
+from reinstate.envs.pcg64 import integers, permutation
+from reinstate.envs.three_phases import EXPLORE, REWARD, SQUARES
+from reinstate.envs.three_phases_vector import ThreePhaseVector, Worlds, begin_world, draw_apples
+from reinstate.envs.visual_match_layout import EXPLORE_OF, REWARD_START, SQUARE_CELLS, make_visual_match_layout
 
 
 @njit(cache=True)
@@ -22,7 +22,7 @@ def _begin(
     reward_start: np.ndarray,
     num_apple_rewards: int,
 ) -> None:
-    """`envs.visual_match_layout.draw_visual_match` for the environments `which` [N]."""
+    """`reinstate.envs.visual_match_layout.draw_visual_match` for the environments `which` [N]."""
     for b in which:
         target = SQUARES[integers(generators[b], 0, len(SQUARES))]
         wall = walls[integers(generators[b], 0, len(walls))]

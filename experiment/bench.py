@@ -10,7 +10,7 @@ from typing import Literal
 
 import tyro
 
-from experiment.errors import UserError
+from reinstate.experiment.errors import UserError
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
 SCRIPTS = {

@@ -8,13 +8,13 @@ import gymnasium as gym
 import numpy as np
 import torch
 
-from agents.baselines import LSTMAgent, MemorylessAgent
-from agents.encoders import GRID_CATEGORIES, ObservationSpec
-from agents.memory_agent import MemoryAgent, build_codec
-from envs.adapt import make_vector
-from experiment.errors import UserError
-from experiment.options import RunOptions, parse_env_kwargs
-from memory.store import bytes_per_slot
+from reinstate.agents.baselines import LSTMAgent, MemorylessAgent
+from reinstate.agents.encoders import GRID_CATEGORIES, ObservationSpec
+from reinstate.agents.memory_agent import MemoryAgent, build_codec
+from reinstate.envs.adapt import make_vector
+from reinstate.experiment.errors import UserError
+from reinstate.experiment.options import RunOptions, parse_env_kwargs
+from reinstate.memory.store import bytes_per_slot
 
 MAX_SLOT_BYTES = 256
 MAX_SYMBOL = 10  # the largest number in MiniGrid's symbolic views; whatever has larger ones is an image

@@ -14,9 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from experiment.errors import UserError
-from experiment.options import RunOptions
-from experiment.run_folder import versions, write_json, write_text
+from reinstate.experiment.errors import UserError
+from reinstate.experiment.options import RunOptions
+from reinstate.experiment.run_folder import versions, write_json, write_text
 
 FORMAT = 5  # 5: the codec of vectors begins as a thermometer, and has other parameters
 POINTERS = ("latest", "best")  # small files that name a checkpoint

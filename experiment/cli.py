@@ -11,14 +11,14 @@ from typing import Annotated
 import torch
 import tyro
 
-from experiment.bench import BenchOptions, bench
-from experiment.errors import UserError
-from experiment.evaluation import evaluate
-from experiment.inspection import InspectOptions, inspect
-from experiment.options import RunOptions
-from experiment.play import PlayOptions, play
-from experiment.trained import load_agent
-from experiment.training import print_results, train
+from reinstate.experiment.bench import BenchOptions, bench
+from reinstate.experiment.errors import UserError
+from reinstate.experiment.evaluation import evaluate
+from reinstate.experiment.inspection import InspectOptions, inspect
+from reinstate.experiment.options import RunOptions
+from reinstate.experiment.play import PlayOptions, play
+from reinstate.experiment.trained import load_agent
+from reinstate.experiment.training import print_results, train
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from agents.chunk import EpisodeEnd
-from agents.rollout import collect, start_collecting
-from envs.seeds import spawn_seeds
-from experiment.build import build_envs, generator
-from experiment.options import RunOptions
+from reinstate.agents.chunk import EpisodeEnd
+from reinstate.agents.rollout import collect, start_collecting
+from reinstate.envs.seeds import spawn_seeds
+from reinstate.experiment.build import build_envs, generator
+from reinstate.experiment.options import RunOptions
 
 MOST_ENVS = 200
 

@@ -11,17 +11,17 @@ import numpy as np
 import torch
 import tyro
 
-from agents.encoders import ObservationSpec
-from agents.rollout import collect, start_collecting
-from envs.seeds import spawn_seeds
-from experiment import run_folder
-from experiment.build import build_envs, generator
-from experiment.errors import UserError
-from experiment.options import RunOptions
-from experiment.pictures import picture, png
-from experiment.trained import load_agent
-from memory.episodes import EpisodeRing, Episodes
-from memory.recalculation import reinstate
+from reinstate.agents.encoders import ObservationSpec
+from reinstate.agents.rollout import collect, start_collecting
+from reinstate.envs.seeds import spawn_seeds
+from reinstate.experiment import run_folder
+from reinstate.experiment.build import build_envs, generator
+from reinstate.experiment.errors import UserError
+from reinstate.experiment.options import RunOptions
+from reinstate.experiment.pictures import picture, png
+from reinstate.experiment.trained import load_agent
+from reinstate.memory.episodes import EpisodeRing, Episodes
+from reinstate.memory.recalculation import reinstate
 
 STEPS = 32  # of a chunk: as many episodes may end in it, of which the first is shown
 BAR = 12  # pixels high, of the bars that show when a slot was read

@@ -14,7 +14,7 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from agents.chunk import EpisodeEnd
+from reinstate.agents.chunk import EpisodeEnd
 
 WINDOW = 400  # finished episodes that rollout/* averages over
 

@@ -7,8 +7,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from experiment.errors import UserError
-from experiment.options import RunOptions, flag_of
+from reinstate.experiment.errors import UserError
+from reinstate.experiment.options import RunOptions, flag_of
 
 RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {  # what is wanted: whether a value is so, and of which options
     "at least 1": (

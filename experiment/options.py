@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from agents.options import AgentName, LearningOptions
-from experiment.errors import UserError
-from memory.options import MemoryOptions
+from reinstate.agents.options import AgentName, LearningOptions
+from reinstate.experiment.errors import UserError
+from reinstate.memory.options import MemoryOptions
 
 PYTHON_NAMES = {"True": True, "False": False, "None": None}
 

@@ -8,8 +8,8 @@ import io
 import numpy as np
 from PIL import Image
 
-from agents.encoders import ObservationSpec
-from envs.grid_pixels import TILE, tile_atlas
+from reinstate.agents.encoders import ObservationSpec
+from reinstate.envs.grid_pixels import TILE, tile_atlas
 
 SMALLEST = 56  # pixels a side; smaller pictures are enlarged
 CELL = 14  # of a vector's picture

@@ -18,11 +18,11 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.wrappers import HumanRendering
 from minigrid.minigrid_env import MiniGridEnv
 
-from envs.adapt import make_single
-from envs.naming import find_spec
-from experiment.errors import UserError
-from experiment.keyboard import read_keys
-from experiment.options import parse_env_kwargs
+from reinstate.envs.adapt import make_single
+from reinstate.envs.naming import find_spec
+from reinstate.experiment.errors import UserError
+from reinstate.experiment.keyboard import read_keys
+from reinstate.experiment.options import parse_env_kwargs
 
 KEY_OF_ACTION = {
     "left": "left",

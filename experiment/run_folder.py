@@ -13,8 +13,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from experiment.errors import UserError
-from experiment.options import RunOptions
+from reinstate.experiment.errors import UserError
+from reinstate.experiment.options import RunOptions
 
 PACKAGES = ("reinstate", "torch", "numpy", "numba", "gymnasium", "minigrid", "tensorboard", "safetensors")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from experiment import checkpoint
-from experiment.build import untrained
-from experiment.errors import UserError
-from experiment.options import RunOptions, flag_of
-from experiment.run_folder import read_options
+from reinstate.experiment import checkpoint
+from reinstate.experiment.build import untrained
+from reinstate.experiment.errors import UserError
+from reinstate.experiment.options import RunOptions, flag_of
+from reinstate.experiment.run_folder import read_options
 
 # Of the memory: what its parameters are made for.
 WIDTHS = ("slots", "embedding_width", "heads", "compare", "code_bits")

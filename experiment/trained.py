@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from experiment import checkpoint, run_folder
-from experiment.build import untrained
-from experiment.errors import UserError
-from experiment.options import RunOptions
+from reinstate.experiment import checkpoint, run_folder
+from reinstate.experiment.build import untrained
+from reinstate.experiment.errors import UserError
+from reinstate.experiment.options import RunOptions
 
 
 def load_agent(run: str | Path, which: str = "latest", env_kwargs: tuple[str, ...] = ()) -> tuple[Any, RunOptions, int]:

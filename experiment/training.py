@@ -12,20 +12,20 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from agents.chunk import Chunk
-from agents.learner import build_learner, finished_memory, update, update_codec
-from agents.rollout import collect, start_collecting
-from envs.seeds import spawn_seeds
-from experiment import checkpoint, run_folder
-from experiment.build import build_agent, build_envs, check_device, generator, streams
-from experiment.evaluation import evaluate, passes
-from experiment.inspection import most_read, play_episode, slots_of
-from experiment.metrics import Metrics
-from experiment.option_checks import check
-from experiment.options import RunOptions
-from experiment.start import take_over
-from memory.statistics import describe
-from memory.store import bytes_per_slot
+from reinstate.agents.chunk import Chunk
+from reinstate.agents.learner import build_learner, finished_memory, update, update_codec
+from reinstate.agents.rollout import collect, start_collecting
+from reinstate.envs.seeds import spawn_seeds
+from reinstate.experiment import checkpoint, run_folder
+from reinstate.experiment.build import build_agent, build_envs, check_device, generator, streams
+from reinstate.experiment.evaluation import evaluate, passes
+from reinstate.experiment.inspection import most_read, play_episode, slots_of
+from reinstate.experiment.metrics import Metrics
+from reinstate.experiment.option_checks import check
+from reinstate.experiment.options import RunOptions
+from reinstate.experiment.start import take_over
+from reinstate.memory.statistics import describe
+from reinstate.memory.store import bytes_per_slot
 
 LOG_EVERY = 50_000  # environment steps
 # With --stop-at-success an evaluation comes early once the last training episodes, at least so many of them,

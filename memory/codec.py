@@ -16,11 +16,11 @@ import math
 import torch
 from torch import Tensor
 
-from memory.autoencoders import Autoencoder, Coder
-from memory.frame_ring import FrameRing
-from memory.image_codec import ImageAutoencoder, ImageCoder
-from memory.tile_codec import TileAutoencoder
-from memory.vector_codec import VectorAutoencoder
+from reinstate.memory.autoencoders import Autoencoder, Coder
+from reinstate.memory.frame_ring import FrameRing
+from reinstate.memory.image_codec import ImageAutoencoder, ImageCoder
+from reinstate.memory.tile_codec import TileAutoencoder
+from reinstate.memory.vector_codec import VectorAutoencoder
 
 VERSIONS = 32
 PATIENCE = 40  # calls of `learn` without a better version until the copy begins anew; then twice as many

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from memory.autoencoders import orthogonal
-from memory.episodes import Events
-from memory.store import MemoryState
+from reinstate.memory.autoencoders import orthogonal
+from reinstate.memory.episodes import Events
+from reinstate.memory.store import MemoryState
 
 STRONG_READ = 2.0  # times the weight that every slot would have if all were read alike
 TRANSPORTED = 0.9  # share of the value that is carried back (TVT's alpha)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from memory.store import MemoryState, settle
+from reinstate.memory.store import MemoryState, settle
 
 
 @dataclass

@@ -17,9 +17,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from memory.autoencoders import orthogonal
-from memory.bits import bits_to_numbers, numbers_to_bits, pack_bits, straight_through_sign, unpack_bits
-from memory.patches import PATCHES_AT_A_TIME, PatchGrid, distinct, distinct_rows
+from reinstate.memory.autoencoders import orthogonal
+from reinstate.memory.bits import bits_to_numbers, numbers_to_bits, pack_bits, straight_through_sign, unpack_bits
+from reinstate.memory.patches import PATCHES_AT_A_TIME, PatchGrid, distinct, distinct_rows
 
 HIDDEN = 128
 LEARNING_RATE = 5e-3

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from memory.frame_ring import hash_rows
+from reinstate.memory.frame_ring import hash_rows
 
 PATCHES_AT_A_TIME = 256 * 49  # turned into floats: 256 images
 PATCHES_PER_SIDE = 7  # MiniGrid's views are 7 tiles wide

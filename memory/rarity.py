@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from memory.episodes import EpisodeRing
+from reinstate.memory.episodes import EpisodeRing
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from memory.codec import Codec
-from memory.frame_ring import hash_rows
-from memory.patches import distinct
-from memory.store import MemoryState
+from reinstate.memory.codec import Codec
+from reinstate.memory.frame_ring import hash_rows
+from reinstate.memory.patches import distinct
+from reinstate.memory.store import MemoryState
 
 VERSION_MIX = 1_000_003  # keeps equal codes of different versions apart
 MOST_IMAGES, MOST_BYTES = 256, 600_000  # of one forward pass of an encoder: more fall out of the cache

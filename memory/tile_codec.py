@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from memory.autoencoders import orthogonal
-from memory.bits import bits_to_numbers, numbers_to_bits, pack_bits, straight_through_sign, unpack_bits
+from reinstate.memory.autoencoders import orthogonal
+from reinstate.memory.bits import bits_to_numbers, numbers_to_bits, pack_bits, straight_through_sign, unpack_bits
 
 LEARNING_RATE = 1e-2  # 2e-3 resolves 22 tile kinds in 200-300 updates, 1e-2 in 50-100
 

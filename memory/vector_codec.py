@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from memory.autoencoders import orthogonal
-from memory.bits import pack_bits, straight_through_sign, unpack_bits
+from reinstate.memory.autoencoders import orthogonal
+from reinstate.memory.bits import pack_bits, straight_through_sign, unpack_bits
 
 VECTOR_TOLERANCE = 0.1  # a component of a vector is right when it decodes to within this
 GAP = 0.19  # between thresholds: their middles are within the tolerance of everything between

@@ -34,13 +34,13 @@ from torch.utils.checkpoint import checkpoint
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from runs import markdown, read_rows
 
-from agents.encoders import GRID_CATEGORIES, ObservationSpec, TileEncoder
-from agents.memory_agent import build_codec
-from memory.codec import Codec
-from memory.options import MemoryOptions
-from memory.read import MemoryRead
-from memory.recalculation import images_at_a_time, recalculate
-from memory.store import empty, write
+from reinstate.agents.encoders import GRID_CATEGORIES, ObservationSpec, TileEncoder
+from reinstate.agents.memory_agent import build_codec
+from reinstate.memory.codec import Codec
+from reinstate.memory.options import MemoryOptions
+from reinstate.memory.read import MemoryRead
+from reinstate.memory.recalculation import images_at_a_time, recalculate
+from reinstate.memory.store import empty, write
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "learner_memory.jsonl"

@@ -29,11 +29,11 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from learner_memory import peak, reset_peak
 from runs import markdown, read_rows, write_rows
 
-from agents.learner import build_learner, update, update_codec
-from agents.rollout import collect, start_collecting
-from envs.seeds import spawn_seeds
-from experiment.build import build_envs, generator, streams
-from experiment.trained import load_agent
+from reinstate.agents.learner import build_learner, update, update_codec
+from reinstate.agents.rollout import collect, start_collecting
+from reinstate.envs.seeds import spawn_seeds
+from reinstate.experiment.build import build_envs, generator, streams
+from reinstate.experiment.trained import load_agent
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "update_time.jsonl"

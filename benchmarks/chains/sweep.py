@@ -31,7 +31,7 @@ import tyro
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from runs import Run, make_missing, markdown, read_rows, write_page
 
-from memory.options import MemoryOptions
+from reinstate.memory.options import MemoryOptions
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "sweep.jsonl"

@@ -21,8 +21,8 @@ import tyro
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from runs import COST, Run, make_missing, markdown, read_rows, side_by_side
 
-from experiment.evaluation import evaluate
-from experiment.trained import load_agent
+from reinstate.experiment.evaluation import evaluate
+from reinstate.experiment.trained import load_agent
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"

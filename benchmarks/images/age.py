@@ -28,13 +28,13 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from runs import write_page
 
-from envs.adapt import make_vector
-from memory.bits import numbers_to_bits
-from memory.codec import BATCH, VERSIONS, Codec, build_autoencoder
-from memory.frame_ring import FrameRing
-from memory.image_codec import ImageCoder, patch_distance
-from memory.options import MemoryOptions
-from memory.patches import distinct_rows
+from reinstate.envs.adapt import make_vector
+from reinstate.memory.bits import numbers_to_bits
+from reinstate.memory.codec import BATCH, VERSIONS, Codec, build_autoencoder
+from reinstate.memory.frame_ring import FrameRing
+from reinstate.memory.image_codec import ImageCoder, patch_distance
+from reinstate.memory.options import MemoryOptions
+from reinstate.memory.patches import distinct_rows
 
 HERE = Path(__file__).parent
 ENVS, STEPS, WRITTEN = 64, 16, 32  # of a chunk; distinct frames of it that are kept

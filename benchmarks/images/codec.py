@@ -28,16 +28,16 @@ from torch import Tensor
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from runs import write_page
 
-from envs.adapt import make_vector
-from envs.grid_engine import BALL, GREEN, KEY
-from envs.grid_pixels import tile_atlas
-from envs.three_phases import COLOURS, SQUARES
-from envs.three_phases import KEY as KEY_CELL
-from memory.codec import Codec, build_autoencoder
-from memory.frame_ring import FrameRing
-from memory.image_codec import ImageCoder
-from memory.options import MemoryOptions
-from memory.patches import PatchGrid, distinct_rows
+from reinstate.envs.adapt import make_vector
+from reinstate.envs.grid_engine import BALL, GREEN, KEY
+from reinstate.envs.grid_pixels import tile_atlas
+from reinstate.envs.three_phases import COLOURS, SQUARES
+from reinstate.envs.three_phases import KEY as KEY_CELL
+from reinstate.memory.codec import Codec, build_autoencoder
+from reinstate.memory.frame_ring import FrameRing
+from reinstate.memory.image_codec import ImageCoder
+from reinstate.memory.options import MemoryOptions
+from reinstate.memory.patches import PatchGrid, distinct_rows
 
 HERE = Path(__file__).parent
 ENVS, STEPS = 128, 16  # of a chunk

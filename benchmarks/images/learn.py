@@ -41,12 +41,12 @@ from ladder import runs as runs_of
 from run import MEMORY_OPTIONS, OPTIONS
 from runs import COST, Run, make_missing, markdown, metrics, read_rows, side_by_side, tracked, write_page
 
-from agents.rollout import collect, start_collecting
-from envs.seeds import spawn_seeds
-from experiment.build import build_envs, generator
-from experiment.trained import load_agent
-from memory.episodes import EpisodeRing
-from memory.patches import distinct_rows
+from reinstate.agents.rollout import collect, start_collecting
+from reinstate.envs.seeds import spawn_seeds
+from reinstate.experiment.build import build_envs, generator
+from reinstate.experiment.trained import load_agent
+from reinstate.memory.episodes import EpisodeRing
+from reinstate.memory.patches import distinct_rows
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "learn.jsonl"

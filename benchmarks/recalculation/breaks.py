@@ -28,14 +28,14 @@ from probe import first_images, first_views, untrained
 from runs import markdown, read_rows, write_page, write_rows
 from torch import Tensor, nn
 
-from agents.learner import BETAS, EPSILON
-from agents.options import LearningOptions
-from experiment.options import RunOptions
-from memory.codec import Codec, build_autoencoder
-from memory.frame_ring import FrameRing, hash_rows
-from memory.options import MemoryOptions
-from memory.recalculation import recalculate, reembedded
-from memory.store import MemoryState, empty, write
+from reinstate.agents.learner import BETAS, EPSILON
+from reinstate.agents.options import LearningOptions
+from reinstate.experiment.options import RunOptions
+from reinstate.memory.codec import Codec, build_autoencoder
+from reinstate.memory.frame_ring import FrameRing, hash_rows
+from reinstate.memory.options import MemoryOptions
+from reinstate.memory.recalculation import recalculate, reembedded
+from reinstate.memory.store import MemoryState, empty, write
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "breaks.jsonl"

@@ -35,14 +35,14 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from runs import markdown, write_page
 
-import envs  # noqa: F401
-from agents.encoders import ObservationSpec, encode_distinct
-from agents.learner import BETAS, EPSILON
-from agents.memory_agent import MemoryAgent, build_codec
-from agents.options import LearningOptions
-from envs.three_phases import COLOURS, SQUARES
-from memory.options import MemoryOptions
-from memory.patches import distinct_rows
+import reinstate.envs  # noqa: F401
+from reinstate.agents.encoders import ObservationSpec, encode_distinct
+from reinstate.agents.learner import BETAS, EPSILON
+from reinstate.agents.memory_agent import MemoryAgent, build_codec
+from reinstate.agents.options import LearningOptions
+from reinstate.envs.three_phases import COLOURS, SQUARES
+from reinstate.memory.options import MemoryOptions
+from reinstate.memory.patches import distinct_rows
 
 HERE = Path(__file__).parent
 DELAY, EPISODES, TOLD, EVERY = 5, 128, 0.8, 20

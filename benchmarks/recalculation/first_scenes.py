@@ -18,9 +18,9 @@ import tyro
 from probe import first_images, first_views, untrained
 from torch import Tensor, nn
 
-from agents.learner import BETAS, EPSILON
-from agents.options import LearningOptions
-from experiment.options import RunOptions
+from reinstate.agents.learner import BETAS, EPSILON
+from reinstate.agents.options import LearningOptions
+from reinstate.experiment.options import RunOptions
 
 TOLD = 0.97
 

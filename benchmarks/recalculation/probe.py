@@ -16,12 +16,12 @@ import torch
 import tyro
 from torch import Tensor
 
-from agents.chunk import Inputs
-from envs.grid_engine import BALL, GREEN, KEY
-from envs.seeds import spawn_seeds
-from experiment.build import build_envs, untrained
-from experiment.options import RunOptions
-from memory.options import MemoryOptions
+from reinstate.agents.chunk import Inputs
+from reinstate.envs.grid_engine import BALL, GREEN, KEY
+from reinstate.envs.seeds import spawn_seeds
+from reinstate.experiment.build import build_envs, untrained
+from reinstate.experiment.options import RunOptions
+from reinstate.memory.options import MemoryOptions
 
 PLAIN = "Reinstate/GridTMazePassive-v0"
 

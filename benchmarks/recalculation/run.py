@@ -26,9 +26,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from probe import probe
 from runs import COST, Run, make_missing, markdown, metrics, read_rows, side_by_side, tracked
 
-from experiment.build import untrained
-from experiment.run_folder import read_options
-from experiment.trained import load_agent
+from reinstate.experiment.build import untrained
+from reinstate.experiment.run_folder import read_options
+from reinstate.experiment.trained import load_agent
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.jsonl"

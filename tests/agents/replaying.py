@@ -2,7 +2,7 @@
 
 import torch
 
-from agents.rollout import collect
+from reinstate.agents.rollout import collect
 
 MANY = 10_000  # decisions
 

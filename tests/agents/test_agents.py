@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 import torch
 
-import envs  # noqa: F401
-from agents.advantages import GoingRate, discount, discounted_steps
-from agents.baselines import LSTMAgent, MemorylessAgent
-from agents.encoders import GRID_CATEGORIES, ObservationSpec
-from agents.episodic import Terms, episodic_loss, paid_in_chunk
-from agents.learner import advantages, build_learner, update, update_codec
-from agents.memory_agent import MemoryAgent, build_codec, distance
-from agents.options import LearningOptions
-from agents.rollout import collect, start_collecting
-from memory.credit import SPREAD
-from memory.episodes import EpisodeRing
-from memory.options import MemoryOptions
-from memory.rarity import Rarity
-from memory.recalculation import eligible
-from memory.store import bytes_per_slot
+import reinstate.envs  # noqa: F401
+from reinstate.agents.advantages import GoingRate, discount, discounted_steps
+from reinstate.agents.baselines import LSTMAgent, MemorylessAgent
+from reinstate.agents.encoders import GRID_CATEGORIES, ObservationSpec
+from reinstate.agents.episodic import Terms, episodic_loss, paid_in_chunk
+from reinstate.agents.learner import advantages, build_learner, update, update_codec
+from reinstate.agents.memory_agent import MemoryAgent, build_codec, distance
+from reinstate.agents.options import LearningOptions
+from reinstate.agents.rollout import collect, start_collecting
+from reinstate.memory.credit import SPREAD
+from reinstate.memory.episodes import EpisodeRing
+from reinstate.memory.options import MemoryOptions
+from reinstate.memory.rarity import Rarity
+from reinstate.memory.recalculation import eligible
+from reinstate.memory.store import bytes_per_slot
 
 sys.path.insert(0, str(Path(__file__).parent))
 from replaying import MANY, assert_replay_equals_rollout
@@ -261,7 +261,7 @@ def test_what_is_still_held_counts_with_what_it_has_earned():
     torch.testing.assert_close(difference, gamma * o.gae_lambda * evenly, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("module", ["agents.learner", "agents.episodic"])
+@pytest.mark.parametrize("module", ["reinstate.agents.learner", "reinstate.agents.episodic"])
 def test_actor_and_critic_have_a_lambda_of_their_own(monkeypatch, module):
     agent = build()
     vector, c, _ = learn(agent, 20)

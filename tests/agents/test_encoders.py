@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from agents import encoders
-from agents.encoders import BytesLinear, ImageEncoder, ObservationSpec, StateEncoder, build_encoder, scaled
-from memory.patches import distinct_rows
+from reinstate.agents import encoders
+from reinstate.agents.encoders import BytesLinear, ImageEncoder, ObservationSpec, StateEncoder, build_encoder, scaled
+from reinstate.memory.patches import distinct_rows
 
 
 def images(count, side, kinds=256, seed=0):

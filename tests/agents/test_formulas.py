@@ -9,13 +9,20 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.advantages import GoingRate, discount, discounted_steps, gae, relative_advantages
-from agents.episodic import trace_after, value_after
-from agents.heads import ActorCriticHeads, choose, elapsed, soft_cap
-from agents.learner import share_between
-from agents.losses import approximate_kl, clipped_policy_loss, entropy, explained_variance, imitation_loss, value_loss
-from agents.replay import pick
-from agents.running import EPISODES, EpisodeLength, Income, Moments
+from reinstate.agents.advantages import GoingRate, discount, discounted_steps, gae, relative_advantages
+from reinstate.agents.episodic import trace_after, value_after
+from reinstate.agents.heads import ActorCriticHeads, choose, elapsed, soft_cap
+from reinstate.agents.learner import share_between
+from reinstate.agents.losses import (
+    approximate_kl,
+    clipped_policy_loss,
+    entropy,
+    explained_variance,
+    imitation_loss,
+    value_loss,
+)
+from reinstate.agents.replay import pick
+from reinstate.agents.running import EPISODES, EpisodeLength, Income, Moments
 
 
 def array(*values):

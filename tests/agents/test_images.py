@@ -7,15 +7,15 @@ import gymnasium as gym
 import pytest
 import torch
 
-import envs  # noqa: F401
-from agents.baselines import LSTMAgent, MemorylessAgent
-from agents.encoders import GRID_CATEGORIES, ImageEncoder, ObservationSpec
-from agents.learner import build_learner, update, update_codec
-from agents.memory_agent import MemoryAgent, build_codec
-from agents.options import LearningOptions
-from agents.rollout import collect, start_collecting
-from memory.options import MemoryOptions
-from memory.store import bytes_per_slot
+import reinstate.envs  # noqa: F401
+from reinstate.agents.baselines import LSTMAgent, MemorylessAgent
+from reinstate.agents.encoders import GRID_CATEGORIES, ImageEncoder, ObservationSpec
+from reinstate.agents.learner import build_learner, update, update_codec
+from reinstate.agents.memory_agent import MemoryAgent, build_codec
+from reinstate.agents.options import LearningOptions
+from reinstate.agents.rollout import collect, start_collecting
+from reinstate.memory.options import MemoryOptions
+from reinstate.memory.store import bytes_per_slot
 
 sys.path.insert(0, str(Path(__file__).parent))
 from replaying import MANY, assert_replay_equals_rollout

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from agents.novelty import novelty, novelty_of_events
-from memory.episodes import EpisodeRing, events
-from memory.rarity import Rarity
-from memory.store import empty, write
-from memory.timeline import Timeline
+from reinstate.agents.novelty import novelty, novelty_of_events
+from reinstate.memory.episodes import EpisodeRing, events
+from reinstate.memory.rarity import Rarity
+from reinstate.memory.store import empty, write
+from reinstate.memory.timeline import Timeline
 
 COMMON, SOME, RARE = 1, 2, 3
 

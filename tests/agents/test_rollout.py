@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parent))
 from counting_env import CountingEnvs
 
-from agents.chunk import Decision, Inputs
-from agents.encoders import GRID_CATEGORIES, ObservationSpec
-from agents.holding import Holding
-from agents.memory_agent import MemoryAgent, build_codec
-from agents.rollout import collect, start_collecting
-from envs.adapt import make_vector
-from memory.options import MemoryOptions
+from reinstate.agents.chunk import Decision, Inputs
+from reinstate.agents.encoders import GRID_CATEGORIES, ObservationSpec
+from reinstate.agents.holding import Holding
+from reinstate.agents.memory_agent import MemoryAgent, build_codec
+from reinstate.agents.rollout import collect, start_collecting
+from reinstate.envs.adapt import make_vector
+from reinstate.memory.options import MemoryOptions
 
 
 class Reporter:

@@ -5,11 +5,11 @@ import torch
 import update_time
 from age import STAGES, Sizes, live, still_read
 
-from experiment.build import build_agent, build_envs
-from experiment.checkpoint import save
-from experiment.options import RunOptions
-from experiment.run_folder import create
-from memory.options import MemoryOptions
+from reinstate.experiment.build import build_agent, build_envs
+from reinstate.experiment.checkpoint import save
+from reinstate.experiment.options import RunOptions
+from reinstate.experiment.run_folder import create
+from reinstate.memory.options import MemoryOptions
 
 SMALL = Sizes(chunks=3, seeds=(1,))
 LONGER = Sizes(chunks=8, ages=(0, 9, 17), seeds=(1,))

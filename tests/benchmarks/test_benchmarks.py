@@ -20,10 +20,10 @@ import torch
 import train_speed
 import tyro
 
-from experiment.option_checks import check
-from experiment.options import RunOptions
-from experiment.run_folder import read_options
-from memory.options import MemoryOptions
+from reinstate.experiment.option_checks import check
+from reinstate.experiment.options import RunOptions
+from reinstate.experiment.run_folder import read_options
+from reinstate.memory.options import MemoryOptions
 
 TINY = "--env-kwargs length=4 --total-timesteps 64 --num-envs 2 --eval-episodes 2 --chunk-steps 16"
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from learner_memory import Books, Convolutions, measure, observations, table
 
-import experiment.bench
-from agents.encoders import ObservationSpec
-from experiment.cli import main
-from memory.codec import build_autoencoder
-from memory.store import bytes_per_slot, empty
+import reinstate.experiment.bench
+from reinstate.agents.encoders import ObservationSpec
+from reinstate.experiment.cli import main
+from reinstate.memory.codec import build_autoencoder
+from reinstate.memory.store import bytes_per_slot, empty
 
 
 class Exact:
@@ -97,10 +97,10 @@ def test_the_table_resumes_and_leaves_out_what_is_too_much(tmp_path, monkeypatch
 
 def test_reinstate_bench(monkeypatch, tmp_path, capsys):
     run = []
-    monkeypatch.setattr(experiment.bench.subprocess, "run", lambda words, cwd: run.append(words) or Done())
+    monkeypatch.setattr(reinstate.experiment.bench.subprocess, "run", lambda words, cwd: run.append(words) or Done())
     assert main(["bench", "memory"]) == 3
     assert run[0][1].endswith("benchmarks/books/learner_memory.py")
-    monkeypatch.setattr(experiment.bench, "FOLDER", tmp_path)
+    monkeypatch.setattr(reinstate.experiment.bench, "FOLDER", tmp_path)
     assert main(["bench", "memory"]) == 2
     assert "checkout" in capsys.readouterr().err
 
@@ -109,6 +109,6 @@ class Done:
     returncode = 3
 
 
-@pytest.mark.parametrize("name", experiment.bench.SCRIPTS)
+@pytest.mark.parametrize("name", reinstate.experiment.bench.SCRIPTS)
 def test_every_benchmark_is_there(name):
-    assert (experiment.bench.FOLDER / experiment.bench.SCRIPTS[name]).is_file()
+    assert (reinstate.experiment.bench.FOLDER / reinstate.experiment.bench.SCRIPTS[name]).is_file()

@@ -5,7 +5,7 @@ import pytest
 import torch
 from comparison import Player, first_of_equals, squares_in, told, updates_needed
 
-from envs.three_phases import BLUE, COLOURS, GREEN, RED, WALL
+from reinstate.envs.three_phases import BLUE, COLOURS, GREEN, RED, WALL
 
 
 @pytest.fixture

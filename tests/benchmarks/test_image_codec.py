@@ -4,7 +4,7 @@ import codec
 import pytest
 import torch
 
-from memory.image_codec import ImageAutoencoder
+from reinstate.memory.image_codec import ImageAutoencoder
 
 
 def test_a_small_table(monkeypatch, capsys):

@@ -8,11 +8,11 @@ import runs
 import torch
 from ladder import WITHOUT, Rung
 
-from envs.adapt import make_vector
-from experiment.build import build_agent
-from experiment.options import RunOptions
-from experiment.training import train
-from memory.options import MemoryOptions
+from reinstate.envs.adapt import make_vector
+from reinstate.experiment.build import build_agent
+from reinstate.experiment.options import RunOptions
+from reinstate.experiment.training import train
+from reinstate.memory.options import MemoryOptions
 
 SHORT = Rung("GridTMazePassive", 6, "length", 64, 1, controls=("no memory",), kind="in pixels")
 FOUND = "--stop-at-success 0.98 --eval-every 0"

@@ -6,7 +6,7 @@ import pytest
 import runs
 import sweep
 
-from envs.adapt import make_vector
+from reinstate.envs.adapt import make_vector
 
 HEAD = "step,r,l,success,cue,t\n"
 

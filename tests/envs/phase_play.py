@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 from maze_play import assert_same
 
-from envs.three_phases import EXPLORE, KEY
+from reinstate.envs.three_phases import EXPLORE, KEY
 
 NORTH, SOUTH, WEST, EAST = range(4)
 MOVES = {"n": NORTH, "s": SOUTH, "w": WEST, "e": EAST}

@@ -11,8 +11,8 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from maze_play import ALL_IDS, sized
 
-from envs.adapt import is_batched, make_single, make_vector
-from envs.seeds import spawn_seeds
+from reinstate.envs.adapt import is_batched, make_single, make_vector
+from reinstate.envs.seeds import spawn_seeds
 
 
 class Probe(gym.Env):
@@ -106,12 +106,12 @@ def test_unsupported_actions_are_named(space: spaces.Space) -> None:
 @pytest.mark.parametrize("env_id", ALL_IDS)
 def test_own_environments_run_batched(env_id: str) -> None:
     env = make_vector(env_id, 3, sized(env_id, 4))
-    assert is_batched(env_id) and type(env).__module__.startswith("envs.")
+    assert is_batched(env_id) and type(env).__module__.startswith("reinstate.envs.")
     assert env.num_envs == 3 and 4 in (getattr(env.layout, "length", None), getattr(env.layout, "delay", None))
     single = make_single(env_id, sized(env_id, 4))
     assert single.observation_space == env.single_observation_space
     np.testing.assert_array_equal(single.reset(seed=8)[0], env.reset(seed=8)[0][0])
-    assert is_batched(f"envs:{env_id}") and make_vector(f"envs:{env_id}", 1).num_envs == 1
+    assert is_batched(f"reinstate:{env_id}") and make_vector(f"reinstate:{env_id}", 1).num_envs == 1
 
 
 def test_cartpole_runs_in_same_step_mode() -> None:
@@ -149,7 +149,7 @@ def test_minigrid_is_known_as_symbolic(env_id: str) -> None:
         ("Cartpole", "CartPole-v1"),
         ("CartPole-v2", "CartPole-v1"),
         ("MiniGrid-MemoryS7", "MiniGrid-MemoryS7-v0"),
-        ("envs:TMazeActiv", "Reinstate/TMazeActive-v0"),
+        ("reinstate:TMazeActiv", "Reinstate/TMazeActive-v0"),
     ],
 )
 def test_near_miss_names(wrong: str, right: str) -> None:

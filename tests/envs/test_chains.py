@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from maze_play import CHAIN_IDS
 
-from envs.adapt import make_single, make_vector
+from reinstate.envs.adapt import make_single, make_vector
 
 MEMORY, UMBRELLA = CHAIN_IDS
 C = "context"

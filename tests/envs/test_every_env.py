@@ -16,8 +16,8 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 from maze_play import ALL_IDS, CHAIN_IDS, ENDLESS_ID, GRID_IDS, PHASE_IDS, TMAZE_IDS, assert_same, sized
 
-import envs
-from envs.naming import keywords_of
+import reinstate.envs
+from reinstate.envs.naming import keywords_of
 
 SECTIONS = [
     "Description",
@@ -32,7 +32,7 @@ SECTIONS = [
 
 def test_all_ids_are_registered() -> None:
     assert sorted(i for i in gym.registry if i.startswith("Reinstate/")) == sorted(ALL_IDS)
-    gym.register_envs(envs)
+    gym.register_envs(reinstate.envs)
 
 
 @pytest.mark.parametrize("env_id", ALL_IDS)
@@ -45,12 +45,12 @@ def test_made_in_every_way(env_id: str) -> None:
     assert batched.layout == single.unwrapped.layout
     if "Grid" in env_id:
         assert single.unwrapped.layout.distractors == (6 if "Crowded" in env_id else 0)
-    assert getattr(gym.make(f"envs:{env_id}", **{size: 5}).unwrapped.layout, size) == 5
-    assert getattr(gym.make_vec(f"envs:{env_id}", num_envs=2, **{size: 5}).layout, size) == 5
+    assert getattr(gym.make(f"reinstate:{env_id}", **{size: 5}).unwrapped.layout, size) == 5
+    assert getattr(gym.make_vec(f"reinstate:{env_id}", num_envs=2, **{size: 5}).layout, size) == 5
 
 
 def test_module_prefix_registers_by_itself() -> None:
-    code = "import gymnasium; print(gymnasium.make('envs:Reinstate/TMazePassive-v0').unwrapped.layout.length)"
+    code = "import gymnasium; print(gymnasium.make('reinstate:Reinstate/TMazePassive-v0').unwrapped.layout.length)"
     done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "100", done.stderr
 

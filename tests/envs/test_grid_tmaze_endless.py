@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from maze_play import ENDLESS_ID, assert_same, seen_cue
 
-from envs.grid_engine import DONE, FORWARD, LEFT, RIGHT
-from envs.grid_tmaze_layout import draw_layout
+from reinstate.envs.grid_engine import DONE, FORWARD, LEFT, RIGHT
+from reinstate.envs.grid_tmaze_layout import draw_layout
 
 
 def single_player(seed: int, **options: Any) -> Callable[[int], tuple]:

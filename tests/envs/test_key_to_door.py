@@ -23,8 +23,8 @@ from phase_play import (
     wander_towards,
 )
 
-from envs import three_phases
-from envs.adapt import make_single, make_vector
+from reinstate.envs import three_phases
+from reinstate.envs.adapt import make_single, make_vector
 
 ID = "Reinstate/KeyToDoor-v0"
 HALL = ["a a a", " a a ", "a + a", "#####", "     "]  # around the start of the second phase, if no apple is missing

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from maze_play import ALL_IDS, sized
 
-from envs.adapt import make_vector
+from reinstate.envs.adapt import make_vector
 
 STATM = Path("/proc/self/statm")
 PAGE = 4096

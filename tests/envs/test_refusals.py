@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from maze_play import ALL_IDS, CHAIN_IDS, ENDLESS_ID, GRID_IDS, PHASE_IDS, TMAZE_IDS, assert_same, sized
 
-from envs.adapt import make_single, make_vector
+from reinstate.envs.adapt import make_single, make_vector
 
 # The least value of each option that is an integer.
 INTEGERS: dict[str, dict[str, int]] = {

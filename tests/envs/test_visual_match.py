@@ -20,8 +20,8 @@ from phase_play import (
     wander_towards,
 )
 
-from envs import three_phases
-from envs.adapt import make_single, make_vector
+from reinstate.envs import three_phases
+from reinstate.envs.adapt import make_single, make_vector
 
 PASSIVE, ACTIVE = VISUAL_MATCH_IDS
 COLOUR_LETTERS = dict(zip(three_phases.SQUARES, "RGB", strict=True))

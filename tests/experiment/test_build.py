@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete
 
-from experiment.build import observation_spec
-from experiment.errors import UserError
+from reinstate.experiment.build import observation_spec
+from reinstate.experiment.errors import UserError
 
 
 @pytest.mark.parametrize("shape", [(5, 5, 3), (56, 56, 3), (84, 84, 3), (64, 96, 3)])

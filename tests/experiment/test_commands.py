@@ -9,15 +9,15 @@ import torch
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import experiment.training
-from agents.options import LearningOptions
-from experiment import checkpoint, run_folder
-from experiment.checkpoint import FORMAT
-from experiment.cli import main
-from experiment.options import RunOptions
-from experiment.run_folder import read_options
-from experiment.trained import load_agent
-from memory.options import MemoryOptions
+import reinstate.experiment.training
+from reinstate.agents.options import LearningOptions
+from reinstate.experiment import checkpoint, run_folder
+from reinstate.experiment.checkpoint import FORMAT
+from reinstate.experiment.cli import main
+from reinstate.experiment.options import RunOptions
+from reinstate.experiment.run_folder import read_options
+from reinstate.experiment.trained import load_agent
+from reinstate.memory.options import MemoryOptions
 
 TINY = "--num-envs 4 --eval-episodes 4 --chunk-steps 16 --chunk-decisions 16".split()
 
@@ -100,8 +100,8 @@ def test_same_seed_same_parameters(tmp_path):
 
 @pytest.mark.parametrize("agent", ["memory", "none"])
 def test_a_run_can_start_from_another_one(tmp_path, capsys, monkeypatch, agent):
-    monkeypatch.setattr(experiment.training, "update", lambda *_: {})  # the agent stays as it began
-    monkeypatch.setattr(experiment.training, "update_codec", lambda *_: {})
+    monkeypatch.setattr(reinstate.experiment.training, "update", lambda *_: {})  # the agent stays as it began
+    monkeypatch.setattr(reinstate.experiment.training, "update_codec", lambda *_: {})
     first, other, then = (tmp_path / name for name in ("first", "other", "then"))
     flags = ["--agent", agent, "--eval-every", "0"]
     assert train(first, *flags, "--seed", "2") == train(other, *flags) == 0
@@ -164,7 +164,7 @@ def test_what_finished_episodes_take_is_told(tmp_path, capsys, flags, slot):
 
 
 def test_ctrl_c_saves_and_exits_130(tmp_path, monkeypatch, capsys):
-    real, calls = experiment.training.collect, []
+    real, calls = reinstate.experiment.training.collect, []
 
     def interrupted(*arguments):
         calls.append(1)
@@ -172,7 +172,7 @@ def test_ctrl_c_saves_and_exits_130(tmp_path, monkeypatch, capsys):
             raise KeyboardInterrupt
         return real(*arguments)
 
-    monkeypatch.setattr(experiment.training, "collect", interrupted)
+    monkeypatch.setattr(reinstate.experiment.training, "collect", interrupted)
     assert train(tmp_path / "run") == 130
     assert load_agent(tmp_path / "run")[2] == 128
     assert "interrupted" in capsys.readouterr().out
@@ -181,7 +181,7 @@ def test_ctrl_c_saves_and_exits_130(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(("fails", "error"), [("evaluate", KeyboardInterrupt), ("collect", OSError)])
 def test_what_fails_besides_learning_costs_nothing_that_was_learnt(tmp_path, monkeypatch, fails, error):
     """Ctrl-C in the last evaluation, and an environment that breaks down."""
-    real, calls = getattr(experiment.training, fails), []
+    real, calls = getattr(reinstate.experiment.training, fails), []
 
     def failing(*arguments):
         calls.append(1)
@@ -189,7 +189,7 @@ def test_what_fails_besides_learning_costs_nothing_that_was_learnt(tmp_path, mon
             raise error
         return real(*arguments)
 
-    monkeypatch.setattr(experiment.training, fails, failing)
+    monkeypatch.setattr(reinstate.experiment.training, fails, failing)
     if error is KeyboardInterrupt:
         assert train(tmp_path / "run", "--eval-every", "0") == 130
     else:
@@ -376,7 +376,7 @@ def test_the_best_checkpoint_is_that_of_the_best_evaluation(tmp_path, monkeypatc
         reward = next(scores) if greedy else 0.0
         return {"episodes": 4, "mean_reward": reward, "mean_ep_length": 1.0, "success_rate": None, "success_by_cue": {}}
 
-    monkeypatch.setattr(experiment.training, "evaluate", scripted)
+    monkeypatch.setattr(reinstate.experiment.training, "evaluate", scripted)
     run = tmp_path / "run"
     train(run, "--agent", "none", "--eval-every", "64", steps=256)
     assert (run / "checkpoints" / "best").read_text() == "step_000000128\n"
@@ -393,7 +393,7 @@ def test_training_stops_when_every_cue_succeeds(tmp_path, monkeypatch, rates, st
         result = {"mean_reward": 0.0, "mean_ep_length": 1.0, "success_rate": mean, "success_by_cue": rates}
         return result | {"episodes": episodes}
 
-    monkeypatch.setattr(experiment.training, "evaluate", scripted)
+    monkeypatch.setattr(reinstate.experiment.training, "evaluate", scripted)
     run = tmp_path / "run"
     train(run, "--agent", "none", "--stop-at-success", "0.95", "--eval-every", "64", steps=512)
     assert (run / "checkpoints" / "latest").read_text() == f"step_{stops_at:09d}\n"
@@ -404,7 +404,7 @@ def test_a_gradient_that_is_not_finite_is_told_and_saved_before(tmp_path, monkey
     def broken(*_):
         raise FloatingPointError("the gradient is not finite")
 
-    monkeypatch.setattr(experiment.training, "update", broken)
+    monkeypatch.setattr(reinstate.experiment.training, "update", broken)
     assert train(tmp_path / "run", "--agent", "none") == 1
     assert "error: the gradient is not finite" in capsys.readouterr().err
     assert load_agent(tmp_path / "run")[2] == 64

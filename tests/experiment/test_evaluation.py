@@ -9,10 +9,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[1] / "agents"))
 from counting_env import CountingEnvs
 
-from agents.baselines import MemorylessAgent
-from agents.chunk import EpisodeEnd
-from agents.encoders import ObservationSpec
-from experiment.evaluation import passes, play, quotas, summary
+from reinstate.agents.baselines import MemorylessAgent
+from reinstate.agents.chunk import EpisodeEnd
+from reinstate.agents.encoders import ObservationSpec
+from reinstate.experiment.evaluation import passes, play, quotas, summary
 
 
 def test_no_bias_towards_short_episodes():

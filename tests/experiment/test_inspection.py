@@ -9,14 +9,14 @@ import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from agents.encoders import ObservationSpec
-from envs.adapt import make_vector
-from experiment.build import build_envs
-from experiment.cli import main
-from experiment.evaluation import play
-from experiment.inspection import BAR, Slots, bars, most_read, play_episode, sheet, slots_of
-from experiment.pictures import picture, png
-from experiment.trained import load_agent
+from reinstate.agents.encoders import ObservationSpec
+from reinstate.envs.adapt import make_vector
+from reinstate.experiment.build import build_envs
+from reinstate.experiment.cli import main
+from reinstate.experiment.evaluation import play
+from reinstate.experiment.inspection import BAR, Slots, bars, most_read, play_episode, sheet, slots_of
+from reinstate.experiment.pictures import picture, png
+from reinstate.experiment.trained import load_agent
 
 FLAGS = "--env Reinstate/GridTMazePassive-v0 --env-kwargs length=4 --num-envs 4 --eval-episodes 2 --chunk-steps 16"
 

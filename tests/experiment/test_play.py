@@ -13,9 +13,9 @@ import pygame
 import pytest
 from maze_play import ALL_IDS
 
-from experiment.cli import main
-from experiment.keyboard import keys_of_terminal, keys_of_window
-from experiment.play import action_names, half_blocks, keys_of_actions
+from reinstate.experiment.cli import main
+from reinstate.experiment.keyboard import keys_of_terminal, keys_of_window
+from reinstate.experiment.play import action_names, half_blocks, keys_of_actions
 
 T_MAZE = ["Reinstate/TMazePassive-v0", "--env-kwargs", "length=2", "--seed", "0"]  # the goal of seed 0 is up
 
@@ -26,7 +26,7 @@ def play(monkeypatch, keys, *arguments):
 
 
 def test_a_t_maze_is_won_through_a_pipe():
-    command = [sys.executable, "-m", "experiment.cli", "play", *T_MAZE]
+    command = [sys.executable, "-m", "reinstate", "play", *T_MAZE]
     done = subprocess.run(
         command,
         input="right\nright\nup\nq\n",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiment.cli import main
+from reinstate.experiment.cli import main
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = re.findall(

@@ -21,8 +21,8 @@ from typing import Any
 
 import torch
 
-from experiment.cli import main
-from experiment.trained import load_agent
+from reinstate.experiment.cli import main
+from reinstate.experiment.trained import load_agent
 
 HASHES = Path(__file__).with_name("hashes.json")
 SMALL = "--num-envs 16 --total-timesteps 12000 --eval-every 0 --eval-episodes 2 --episode-ring 128 "

@@ -7,7 +7,7 @@ import pytest
 from ladder import RUNGS
 from run import MEMORY_OPTIONS, OPTIONS
 
-from experiment.cli import main
+from reinstate.experiment.cli import main
 
 SOLVE = ["--stop-at-success", "0.98"]
 CROWDED = [*OPTIONS.split(), *MEMORY_OPTIONS.split(), "--total-timesteps", "3000000"]  # chunks shorter than the delay

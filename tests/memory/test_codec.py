@@ -5,12 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory.bits import pack_bits, unpack_bits
-from memory.codec import PATIENCE, VERSIONS, Codec
-from memory.frame_ring import FrameRing, hash_rows
-from memory.image_codec import ImageAutoencoder
-from memory.tile_codec import TileAutoencoder
-from memory.vector_codec import VectorAutoencoder
+from reinstate.memory.bits import pack_bits, unpack_bits
+from reinstate.memory.codec import PATIENCE, VERSIONS, Codec
+from reinstate.memory.frame_ring import FrameRing, hash_rows
+from reinstate.memory.image_codec import ImageAutoencoder
+from reinstate.memory.tile_codec import TileAutoencoder
+from reinstate.memory.vector_codec import VectorAutoencoder
 
 CATEGORIES = (11, 6, 4)
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from memory.credit import (
+from reinstate.memory.credit import (
     SPREAD,
     STRONG_READ,
     TRANSPORTED,
@@ -12,8 +12,8 @@ from memory.credit import (
     older_slots,
     transport,
 )
-from memory.episodes import Episodes, events, visible_then
-from memory.store import empty, write
+from reinstate.memory.episodes import Episodes, events, visible_then
+from reinstate.memory.store import empty, write
 
 
 def written_at(*steps):

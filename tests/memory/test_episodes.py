@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.episodes import EpisodeRing, Episodes, events, visible_then
-from memory.store import empty, write
+from reinstate.memory.episodes import EpisodeRing, Episodes, events, visible_then
+from reinstate.memory.store import empty, write
 
 
 def put(memory, env, place, **values):

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory.bits import bits_to_numbers, numbers_to_bits, pack_bits, unpack_bits
-from memory.codec import Codec, build_autoencoder
-from memory.frame_ring import FrameRing
-from memory.image_codec import (
+from reinstate.memory.bits import bits_to_numbers, numbers_to_bits, pack_bits, unpack_bits
+from reinstate.memory.codec import Codec, build_autoencoder
+from reinstate.memory.frame_ring import FrameRing
+from reinstate.memory.image_codec import (
     MAX_TOLERANCE,
     MIN_TOLERANCE,
     NEARER,
@@ -16,7 +16,7 @@ from memory.image_codec import (
     patch_distance,
     tolerance_for,
 )
-from memory.patches import PatchGrid, distinct, distinct_rows, rows_at
+from reinstate.memory.patches import PatchGrid, distinct, distinct_rows, rows_at
 
 SIDE = 14  # patches of 2x2: small, so that tests are fast
 

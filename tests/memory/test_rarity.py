@@ -7,9 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memory.episodes import EpisodeRing
-from memory.rarity import Rarity, beyond
-from memory.store import empty, write
+from reinstate.memory.episodes import EpisodeRing
+from reinstate.memory.rarity import Rarity, beyond
+from reinstate.memory.store import empty, write
 
 
 def put(memory, env, place, **values):

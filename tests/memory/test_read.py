@@ -2,7 +2,7 @@
 
 import torch
 
-from memory.read import SCORE_CAP, attend, places_in_use
+from reinstate.memory.read import SCORE_CAP, attend, places_in_use
 
 
 def naive(query, slots, address, visible, null_key, null_value):

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from agents.encoders import ImageEncoder
-from memory import recalculation
-from memory.codec import Codec, build_autoencoder
-from memory.frame_ring import FrameRing, hash_rows
-from memory.recalculation import (
+from reinstate.agents.encoders import ImageEncoder
+from reinstate.memory import recalculation
+from reinstate.memory.codec import Codec, build_autoencoder
+from reinstate.memory.frame_ring import FrameRing, hash_rows
+from reinstate.memory.recalculation import (
     cosine_with_oracle,
     eligible,
     gather,
@@ -17,7 +17,7 @@ from memory.recalculation import (
     reembedded,
     reinstate,
 )
-from memory.store import empty
+from reinstate.memory.store import empty
 
 WIDTH, SLOTS, ENVS = 4, 5, 3
 

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from memory.store import bytes_per_slot, clear, distance_to_older, empty, settle, slot_to_write, write
-from memory.timeline import EMPTY, Timeline
-from memory.write_rules import should_write
+from reinstate.memory.store import bytes_per_slot, clear, distance_to_older, empty, settle, slot_to_write, write
+from reinstate.memory.timeline import EMPTY, Timeline
+from reinstate.memory.write_rules import should_write
 
 
 def put(memory, env, slot, step=0, code_hash=0, value=1.0, paid=0.0):
