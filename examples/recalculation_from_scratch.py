@@ -27,8 +27,8 @@ EVERY = 20  # steps from one write to the next
 N = T // EVERY
 BITS = 4  # of the code of a cell
 PART = 128  # scenes that go through f together when it is recalculated: all the activations that ever exist
-UPDATES = 200
-REPORTS = (1, 10, 25, 50, 75, 100, 150, 200)  # updates
+UPDATES = 150
+REPORTS = (1, 10, 25, 50, 75, 100, 150)  # updates
 
 
 class Embedding(nn.Module):
