@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from reinstate.memory.autoencoders import orthogonal
+from reinstate.memory.codec.autoencoders import orthogonal
 
 LOGIT_CAP = 4.0  # no action's probability dies: with 7 actions the smallest is 5e-5
 TIME_SCALES = 4.0 ** torch.arange(9)  # 1, 4, 16, ... 65,536 steps

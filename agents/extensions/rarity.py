@@ -1,4 +1,4 @@
-"""How rare codes are among the last finished episodes, and so how rare what an episode saw.
+"""How rare codes are among the last finished episodes, and so how rare what an episode saw is.
 
 Codes of different versions of the codec cannot be compared: only those of the version asked for count. What was evicted
 before an episode's end counts as not seen.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from reinstate.memory.episodes import EpisodeRing
+from reinstate.memory.episodes import EpisodeBuffer
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,19 @@ class Rarity:
     codes: Tensor  # [k] int64, ascending
     count: Tensor  # [k] int64: episodes that hold each
     episodes: int  # E: those that hold any
-    share_of_draws: Tensor  # [size of the ring] probabilities
+    share_of_draws: Tensor  # [size of the buffer] probabilities
 
     @classmethod
-    def of(cls, ring: EpisodeRing, version: int) -> Rarity:
-        memory = ring.memory
-        same = memory.written[: ring.size] & (memory.version[: ring.size] == version)
-        holder, code = same.nonzero()[:, 0], memory.code_hash[: ring.size][same]
+    def of(cls, buffer: EpisodeBuffer, version: int) -> Rarity:
+        """Counts the codes of the codec's version `version`."""
+        memory, size = buffer.episodes.memory, buffer.size
+        same = memory.written[:size] & (memory.version[:size] == version)
+        holder, code = same.nonzero()[:, 0], memory.code_hash[:size][same]
         codes, place = code.unique(return_inverse=True)
         pairs = (holder * max(len(codes), 1) + place).unique()  # an episode counts once, however often it wrote a code
         holder, place = pairs // max(len(codes), 1), pairs % max(len(codes), 1)
         count = place.bincount(minlength=len(codes))
-        return cls(version, codes, count, len(holder.unique()), share_of_draws(ring.size, holder, 1 / count[place]))
+        return cls(version, codes, count, len(holder.unique()), share_of_draws(size, holder, 1 / count[place]))
 
     def surprise(self, code_hash: Tensor, code_version: Tensor) -> Tensor:
         """-log((e + 1) / (E + 1)) of codes that e of the E episodes hold, in the shape of `code_hash`: 0 for what every
@@ -43,6 +44,19 @@ class Rarity:
         place = torch.searchsorted(self.codes, code_hash).clamp(max=len(self.codes) - 1)
         held = torch.where(self.codes[place] == code_hash, self.count[place], 0)
         return torch.where(code_version == self.version, -torch.log((held + 1) / (self.episodes + 1)), 0.0)
+
+
+class RarityDraws:
+    """Draws finished episodes by `share_of_draws`, counted once an update."""
+
+    rarity: Rarity | None = None
+
+    def begin_update(self, buffer: EpisodeBuffer, version: int) -> None:
+        self.rarity = Rarity.of(buffer, version)
+
+    def shares(self) -> Tensor:
+        assert self.rarity is not None
+        return self.rarity.share_of_draws
 
 
 def share_of_draws(episodes: int, holder: Tensor, rarity: Tensor) -> Tensor:

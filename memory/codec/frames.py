@@ -1,41 +1,20 @@
-"""A bounded ring of distinct frames, and the hash that tells frames and codes apart.
+"""A bounded buffer of distinct frames: what the codec trains on.
 
-The ring is what the codec trains on: sampled uniformly, a frame seen once weighs as much as one seen a million
-times, so that rare cues decode. It is the only place where a frame outlives a chunk; recalculation never reads it.
+Sampled uniformly, a frame seen once weighs as much as one seen a million times, so that rare cues decode. It is the
+only place where a frame outlives a rollout; recalculation never reads it.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
+
 import torch
-from numba import njit
 from torch import Tensor
 
-_MIX = np.int64(0x9E3779B97F4A7C15 - 2**64)  # 2^64 / golden ratio, as in splitmix64
+from reinstate.memory.tensors import hash_rows
 
 
-def hash_rows(rows: Tensor) -> Tensor:
-    """64-bit hashes [n] of rows [n, ...] of any dtype, by their bytes: equal rows, equal hashes."""
-    raw = rows.flatten(1).contiguous().view(torch.uint8)
-    if raw.shape[1] % 8 > 0:
-        raw = torch.nn.functional.pad(raw, (0, -raw.shape[1] % 8))
-    return torch.from_numpy(_hash_words(raw.view(torch.int64).numpy()))
-
-
-@njit(cache=True)
-def _hash_words(words: np.ndarray) -> np.ndarray:
-    """Hashes [n] of words [n, W]; all sums and products wrap modulo 2^64."""
-    hashes = np.zeros(words.shape[0], np.int64)
-    for row in range(words.shape[0]):
-        for w in range(words.shape[1]):
-            key = (np.int64(w + 1) * _MIX) | np.int64(1)
-            mixed = (words[row, w] ^ key) * _MIX
-            mixed = (mixed ^ (mixed >> np.int64(29))) * key
-            hashes[row] += mixed ^ (mixed >> np.int64(32))
-    return hashes
-
-
-class FrameRing:
+class FrameBuffer:
     """At most `capacity` distinct frames; the oldest is overwritten first."""
 
     def __init__(self, capacity: int, example: Tensor) -> None:
@@ -45,7 +24,7 @@ class FrameRing:
         self.next = 0
 
     def add(self, frames: Tensor) -> int:
-        """Adds those of `frames` [n, ...] that are not in the ring yet; returns how many."""
+        """Adds those of `frames` [n, ...] that are not in the buffer yet; returns how many."""
         capacity = len(self.frames)
         hashes = hash_rows(frames)
         unique, inverse = torch.unique(hashes, return_inverse=True)
@@ -63,3 +42,13 @@ class FrameRing:
         """`count` frames drawn uniformly, with replacement."""
         index = torch.randint(self.size, (count,), generator=generator)
         return self.frames.index_select(0, index.to(self.frames.device))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values; only the part of the buffer that is filled."""
+        filled = slice(0, self.size)
+        return {"frames": self.frames[filled].clone(), "hashes": self.hashes[filled].clone(), "next": self.next}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over the values of `state_dict`."""
+        self.size, self.next = len(state["hashes"]), state["next"]
+        self.frames[: self.size], self.hashes[: self.size] = state["frames"], state["hashes"]

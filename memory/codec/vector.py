@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reinstate.memory.autoencoders import orthogonal
-from reinstate.memory.bits import pack_bits, straight_through_sign, unpack_bits
+from reinstate.memory.codec.autoencoders import Autoencoder, Coder, orthogonal
+from reinstate.memory.codec.bits import pack_bits, straight_through_sign, unpack_bits
 
 VECTOR_TOLERANCE = 0.1  # a component of a vector is right when it decodes to within this
 GAP = 0.19  # between thresholds: their middles are within the tolerance of everything between
@@ -26,7 +26,7 @@ HIDDEN = 64
 LEARNING_RATE = 1e-3
 
 
-class VectorAutoencoder(nn.Module):
+class VectorAutoencoder(Autoencoder):
     """Bits for a vector observation [n, width] float32."""
 
     def __init__(self, shape: tuple[int, ...], bits: int) -> None:
@@ -80,7 +80,7 @@ class VectorAutoencoder(nn.Module):
         return VectorCoder(copy.deepcopy(self).requires_grad_(False))
 
 
-class VectorCoder(nn.Module):
+class VectorCoder(Coder):
     """A frozen `VectorAutoencoder`."""
 
     def __init__(self, net: VectorAutoencoder) -> None:

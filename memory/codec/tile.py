@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reinstate.memory.autoencoders import orthogonal
-from reinstate.memory.bits import bits_to_numbers, numbers_to_bits, pack_bits, straight_through_sign, unpack_bits
+from reinstate.memory.codec.autoencoders import Autoencoder, Coder, orthogonal
+from reinstate.memory.codec.bits import bits_to_numbers, numbers_to_bits, pack_bits, straight_through_sign, unpack_bits
 
 LEARNING_RATE = 1e-2  # 2e-3 resolves 22 tile kinds in 200-300 updates, 1e-2 in 50-100
 
 
-class TileAutoencoder(nn.Module):
+class TileAutoencoder(Autoencoder):
     """A few bits for each tile of a symbolic grid [n, H, W, channels] uint8.
 
     All tiles share one small autoencoder over tile kinds (combinations of the channels' values), and every kind
@@ -75,7 +75,7 @@ class TileAutoencoder(nn.Module):
         return TileCoder(self.grid, self.strides, bits, decoded)
 
 
-class TileCoder(nn.Module):
+class TileCoder(Coder):
     """A frozen `TileAutoencoder`: two look-up tables."""
 
     def __init__(self, grid: tuple[int, ...], strides: Tensor, bits_of_kind: Tensor, tile_of_code: Tensor) -> None:

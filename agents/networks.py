@@ -10,11 +10,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from reinstate.memory.autoencoders import orthogonal
-from reinstate.memory.patches import PATCHES_AT_A_TIME, PatchGrid, distinct_rows
+from reinstate.memory.codec.autoencoders import orthogonal
+from reinstate.memory.codec.patches import PATCHES_AT_A_TIME, PatchGrid
+from reinstate.memory.tensors import unique_rows
 
 GRID_CATEGORIES = (11, 6, 4)  # MiniGrid's object types, colours, states (a door's 3, or an agent's 4 directions)
 HIDDEN = 64
+STATE_WIDTH = 64  # of the current state, in all agents
 PATCH_FEATURES = 16
 
 
@@ -106,7 +108,7 @@ class ImageEncoder(nn.Module):
         nn.init.orthogonal_(self.features.weight, factor * 2**0.5)
 
     def forward(self, observation: Tensor) -> Tensor:
-        patches, which = distinct_rows(self.grid.cut(observation))
+        patches, which = unique_rows(self.grid.cut(observation))
         hidden = torch.relu(BytesLinear.apply(patches, self.patch.weight, self.patch.bias))
         features = torch.relu(self.features(hidden))  # [U, PATCH_FEATURES]
         # As an embedding: its backward sums over equal patches far faster than that of an index.
@@ -133,12 +135,6 @@ def build_encoder(spec: ObservationSpec, width: int) -> nn.Module:
     return {"grid": TileEncoder, "image": ImageEncoder, "vector": VectorEncoder}[spec.kind](spec.shape, width)
 
 
-def encode_distinct(encoder: nn.Module, observation: Tensor) -> Tensor:
-    """encoder(observation) [n, width], with one forward pass for each distinct observation: a corridor's are many."""
-    frames, which = distinct_rows(observation)
-    return encoder(frames).index_select(0, which)
-
-
 class StateEncoder(nn.Module):
     """The current state [n, width] from observation, previous action and previous reward.
 
@@ -155,7 +151,7 @@ class StateEncoder(nn.Module):
         nn.init.zeros_(self.reward.weight)
 
     def forward(self, seen: tuple[Tensor, Tensor], prev_action: Tensor, prev_reward: Tensor) -> Tensor:
-        """`seen`: distinct observations [U, ...], and which of them each state has [n] (`Inputs.distinct`)."""
+        """`seen`: unique observations [U, ...], and which of them each state has [n] (`Inputs.unique`)."""
         frames, which = seen
         x = self.observation(frames).index_select(0, which) + self.action(prev_action % self.action.num_embeddings)
         return torch.relu(x + self.reward(torch.stack([prev_reward, prev_reward.sign()], dim=1)))

@@ -1,4 +1,4 @@
-"""Images cut into square patches, and the few distinct ones among many.
+"""Images cut into square patches.
 
 Grid worlds are drawn from a handful of tiles: 256 views of 7x7 tiles hold 12,544 patches, but some 20 distinct ones.
 What is the same for every patch is therefore computed once for each distinct patch.
@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from reinstate.memory.frame_ring import hash_rows
 
 PATCHES_AT_A_TIME = 256 * 49  # turned into floats: 256 images
 PATCHES_PER_SIDE = 7  # MiniGrid's views are 7 tiles wide
@@ -65,21 +62,3 @@ class PatchGrid:
         s, rows, columns = self.side, self.rows, self.columns
         cells = patches.view(-1, rows, columns, s, s * channels).transpose(2, 3)
         return cells.reshape(-1, rows * s, columns * s, channels)[:, :height, :width].contiguous()
-
-
-def distinct_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """The distinct rows [U, ...] among `rows` [m, ...], and which of them each row is [m]."""
-    return distinct(rows, hash_rows(rows))
-
-
-def distinct(rows: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-    """One of `rows` [m, ...] for each distinct key [U, ...], and the number of each row's key [m]; keys [m] int64."""
-    unique, inverse = torch.unique(keys, return_inverse=True)
-    index = torch.arange(len(keys), device=keys.device)
-    representative = torch.empty_like(unique).scatter_(0, inverse, index)  # any row of that key will do
-    return rows_at(rows, representative), inverse
-
-
-def rows_at(rows: Tensor, which: Tensor) -> Tensor:
-    """rows[which] for numbers or a mask: on rows of bytes ten times as fast as brackets."""
-    return rows.index_select(0, which.nonzero()[:, 0] if which.dtype == torch.bool else which)

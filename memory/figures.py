@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from reinstate.memory.store import MemoryState, bytes_per_slot
+from reinstate.memory.slots import MemoryState, bytes_per_slot
 
 
 def describe(memory: MemoryState, attention: Tensor, time: Tensor) -> dict[str, float]:

@@ -9,7 +9,7 @@ import torch
 from numba import njit
 from torch import Tensor
 
-from reinstate.agents.chunk import Chunk
+from reinstate.agents.rollout import Outcome
 from reinstate.memory.episodes import Events
 
 
@@ -26,14 +26,14 @@ def gae(
 
         delta_i = R_i + gamma_i v'_i - v_i        A_i = delta_i + gamma_i lambda_i A_follow(i)
 
-    R_i is what the decision earned until the next one and v'_i that one's value, V(final observation) where the
-    episode was truncated (a cut is not an end).
+    R_i is the reward from the decision to the next one, and v'_i the value there: V(final observation) where the
+    episode was truncated, for a truncation is not an end.
 
     Args:
         reward, value, next_value: [n] float.
         follow: [n] int64, larger than the index itself; -1 ends the sum.
         gamma: [n] the discount from each decision to the next.
-        lam: [n] the share of the next one's advantage that is taken over.
+        lam: [n] the share of the next decision's advantage that is added.
 
     Returns:
         Advantages [n]; add `value` for the critic's targets.
@@ -47,16 +47,16 @@ def gae(
 
 
 @dataclass(frozen=True)
-class GoingRate:
-    """What a step brings on average, and how far ahead counts."""
+class AverageReward:
+    """What a step pays on average, and how far ahead counts."""
 
-    reward: float  # rho, of a step
+    rate: float  # rho, reward of a step
     horizon: float  # H, in steps
 
     @property
-    def for_ever(self) -> float:
-        """rho H: what going on for ever at this rate is worth."""
-        return self.reward * self.horizon
+    def worth(self) -> float:
+        """rho H: the discounted sum of rho over all time."""
+        return self.rate * self.horizon
 
 
 def discount(duration: Tensor, horizon: float) -> Tensor:
@@ -70,26 +70,25 @@ def discounted_steps(duration: Tensor, horizon: float) -> Tensor:
 
 
 def relative_advantages(
-    x: Chunk | Events, value: Tensor, next_value: Tensor, lam: Tensor, bonus: Tensor, going: GoingRate
+    x: Outcome | Events, value: Tensor, next_value: Tensor, lam: Tensor, bonus: Tensor, average: AverageReward
 ) -> Tensor:
-    """Advantages [n] of the decisions `x`, relative to the going rate.
+    """Advantages [n] of decisions with the outcomes `x`, relative to the average reward.
 
-    What a decision brought counts beyond what its tau steps bring at the going rate, both as paid evenly over them:
-    (R / tau - rho) times the discounted steps, for a small tau R - rho tau. When within them the rewards came is not
-    kept. As one sum at their start, a hundred apples between two slots would be worth a hundred where the horizon lets
-    18 count; paid evenly, a reward at the end of a long gap counts for more than its discount.
+    The reward R of tau steps counts as paid evenly over them, minus the average reward: (R / tau - rho) times the
+    discounted steps. For a small tau that is R - rho tau. The moment of a reward within the tau steps is not kept. As
+    one sum at their start, a hundred apples between two slots would count as a hundred where the horizon lets 18 count;
+    paid evenly, a reward at the end of a long interval is discounted too little.
 
-    Values are then relative to rho H. So is an episode's end, after which nothing is paid: it is worth -rho H. With
-    both, rho changes no advantage, nor which policy is best; what it buys is that values need not first fall (or rise)
-    to rho H, and that what is the same everywhere cancels.
+    Values are relative to rho H. So is the end of an episode, after which nothing is paid: its value is -rho H. With
+    both, rho changes no advantage, nor which policy is best. It spares the values the way to rho H.
 
     Args:
-        value, next_value: [n], relative to the going rate.
+        value, next_value: [n], relative to the average reward.
         lam: [n], see `gae`.
         bonus: [n], paid beside the rewards.
     """
-    gamma = discount(x.duration, going.horizon)
-    steps = discounted_steps(x.duration, going.horizon)
-    earned = (x.reward / x.duration - going.reward) * steps + bonus
-    after = torch.where(x.terminal, -going.for_ever, next_value)
+    gamma = discount(x.duration, average.horizon)
+    steps = discounted_steps(x.duration, average.horizon)
+    earned = (x.reward / x.duration - average.rate) * steps + bonus
+    after = torch.where(x.terminal, -average.worth, next_value)
     return torch.from_numpy(gae(*(p.numpy() for p in (earned, value, after, x.follow, gamma, lam))))

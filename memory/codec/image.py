@@ -17,9 +17,10 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from reinstate.memory.autoencoders import orthogonal
-from reinstate.memory.bits import bits_to_numbers, numbers_to_bits, pack_bits, straight_through_sign, unpack_bits
-from reinstate.memory.patches import PATCHES_AT_A_TIME, PatchGrid, distinct, distinct_rows
+from reinstate.memory.codec.autoencoders import Autoencoder, Coder, orthogonal
+from reinstate.memory.codec.bits import bits_to_numbers, numbers_to_bits, pack_bits, straight_through_sign, unpack_bits
+from reinstate.memory.codec.patches import PATCHES_AT_A_TIME, PatchGrid
+from reinstate.memory.tensors import unique_by, unique_rows
 
 HIDDEN = 128
 LEARNING_RATE = 5e-3
@@ -47,7 +48,7 @@ def tolerance_for(patches: Tensor) -> float:
     return float((NEARER * apart).clamp(MIN_TOLERANCE, MAX_TOLERANCE))
 
 
-class ImageAutoencoder(nn.Module):
+class ImageAutoencoder(Autoencoder):
     """Bits for each patch, through one bottleneck that all patches share."""
 
     def __init__(self, shape: tuple[int, ...], bits: int) -> None:
@@ -74,15 +75,15 @@ class ImageAutoencoder(nn.Module):
 
     def training_set(self, frames: Tensor) -> Tensor:
         """The distinct patches [U, F] of frames [n, H, W, channels]; the tolerance follows them."""
-        patches = torch.cat([distinct_rows(self.grid.cut(part))[0] for part in frames.split(256)])
-        patches, _ = distinct_rows(patches)
+        patches = torch.cat([unique_rows(self.grid.cut(part))[0] for part in frames.split(256)])
+        patches, _ = unique_rows(patches)
         some = patches[:: -(-len(patches) // SAMPLE)]
         self.tolerance.fill_(min(float(self.tolerance), tolerance_for(some)))
         return patches
 
     def loss(self, patches: Tensor) -> Tensor:
         """Distance of reconstructions in units of 255 grey levels, averaged over the distinct ones of `patches`."""
-        target = distinct_rows(patches)[0].float() / 255.0
+        target = unique_rows(patches)[0].float() / 255.0
         decoded = self.decoder(straight_through_sign(self.encoder(target - 0.5)))
         return ((decoded - target).square().mean(dim=1) + 1e-5).sqrt().mean()  # smooth at 0
 
@@ -109,29 +110,33 @@ def _mlp(inputs: int, outputs: int) -> nn.Module:
     )
 
 
-class ImageCoder(nn.Module):
+class ImageCoder(Coder):
     """A frozen `ImageAutoencoder`; its networks run once for each distinct patch or code."""
 
     def __init__(self, net: ImageAutoencoder) -> None:
         super().__init__()
         self.net = net
 
+    def figures(self) -> dict[str, float]:
+        """The tolerance that was found."""
+        return {"tolerance": float(self.net.tolerance)}
+
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
-        patches, which = distinct_rows(self.net.grid.cut(frames))
+        patches, which = unique_rows(self.net.grid.cut(frames))
         bits = [self.net.encoder(part.float() / 255.0 - 0.5) >= 0 for part in patches.split(PATCHES_AT_A_TIME)]
         return pack_bits(torch.cat(bits)[which.view(len(frames), self.net.grid.count)].flatten(1))
 
     def decode(self, codes: Tensor) -> Tensor:
         numbers = self._numbers(codes)
-        distinct_numbers, which = distinct(numbers, numbers)
+        distinct_numbers, which = unique_by(numbers, numbers)
         return self.net.grid.join(self._patches(distinct_numbers).index_select(0, which))
 
     def fidelity(self, frames: Tensor, codes: Tensor) -> Tensor:
-        patches, which = distinct_rows(self.net.grid.cut(frames))
+        patches, which = unique_rows(self.net.grid.cut(frames))
         numbers = self._numbers(codes)
         pairs = torch.stack([which, numbers], dim=1)
-        pairs, pair = distinct(pairs, which << self.net.bits_per_patch | numbers)
+        pairs, pair = unique_by(pairs, which << self.net.bits_per_patch | numbers)
         right = [
             patch_distance(patches.index_select(0, part[:, 0]), self._patches(part[:, 1])) <= self.net.tolerance
             for part in pairs.split(PATCHES_AT_A_TIME)

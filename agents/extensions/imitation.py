@@ -1,0 +1,39 @@
+"""Self-imitation at remembered decisions (Oh et al. 2018, arXiv 1806.05635).
+
+PPO's ratio, and with it the gradient, is small where today's policy would hardly make a decision any more, and clipped
+where it makes it far more often: either way little is learnt from it again. Decisions after which more was paid than
+the critic expects are imitated besides, without any ratio: what went well once, and is rare, is not forgotten.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from reinstate.agents.extensions.episodic_replay import Advantages, Remembered
+
+
+class Imitation:
+    """An event term: -log pi in proportion to the gain."""
+
+    def __init__(self, coef: float) -> None:
+        self.coef = coef
+
+    def parameters(self) -> list[nn.Parameter]:
+        return []
+
+    def loss(self, remembered: Remembered, advantages: Advantages, log: dict[str, float]) -> Tensor:
+        gain = advantages.in_full / advantages.deviation
+        return self.coef * imitation_loss(remembered.replay.log_prob, gain)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+
+def imitation_loss(log_prob: Tensor, gain: Tensor) -> Tensor:
+    """-log pi max(gain, 0) for each sample (Oh et al. 2018, eq. 2)."""
+    return -log_prob * gain.clamp(min=0.0)
