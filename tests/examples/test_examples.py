@@ -111,5 +111,5 @@ class TestOwnEnvironment:
         monkeypatch.delitem(sys.modules, "own_environment")
         monkeypatch.syspath_prepend(str(EXAMPLES))  # what `python -m` does in that folder
         (words,) = re.findall(r"`python -m reinstate (train --env \S+)`", own_environment.__doc__)
-        tiny = "--total-timesteps 64 --num-envs 2 --eval-episodes 2 --chunk-steps 16 --run-dir".split()
+        tiny = "--total-timesteps 64 --num-envs 2 --eval-episodes 2 --rollout-steps 16 --run-dir".split()
         assert main([*words.split(), *tiny, str(tmp_path / "run")]) == 0
