@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from reinstate.memory.codec.autoencoders import orthogonal
+from reinstate.memory.codec.autoencoders import last_linear, orthogonal
 
 LOGIT_CAP = 4.0  # no action's probability dies: with 7 actions the smallest is 5e-5
 TIME_SCALES = 4.0 ** torch.arange(9)  # 1, 4, 16, ... 65,536 steps
@@ -20,15 +20,18 @@ class ActorCriticHeads(nn.Module):
     every decision (Pardo et al. 2018, arXiv 1712.00378). A policy that knew it could not play longer ones.
     """
 
+    value_mean: Tensor  # scalar
+    value_std: Tensor  # scalar
+
     def __init__(self, features: int, actions: int, hidden: int = 64) -> None:
         super().__init__()
         self.policy = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, actions))
         self.value = nn.Sequential(nn.Linear(features + len(TIME_SCALES), hidden), nn.ReLU(), nn.Linear(hidden, 1))
         self.log_scale = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, 1))
         orthogonal(self)
-        orthogonal(self.log_scale[-1], 0.1)
-        orthogonal(self.policy[-1], POLICY_GAIN)
-        nn.init.zeros_(self.value[-1].weight)  # `rescale` would keep a random start, and blow it up
+        orthogonal(last_linear(self.log_scale), 0.1)
+        orthogonal(last_linear(self.policy), POLICY_GAIN)
+        nn.init.zeros_(last_linear(self.value).weight)  # `rescale` would keep a random start, and blow it up
         self.register_buffer("value_mean", torch.zeros(()))
         self.register_buffer("value_std", torch.ones(()))
 
@@ -43,7 +46,7 @@ class ActorCriticHeads(nn.Module):
     def rescale(self, mean: float, std: float) -> None:
         """Takes up new units of the value head and leaves its values as they are (van Hasselt et al. 2016, PopArt,
         arXiv 1602.07714)."""
-        last = self.value[-1]
+        last = last_linear(self.value)
         last.weight.mul_(self.value_std / std)
         last.bias.copy_((self.value_std * last.bias + self.value_mean - mean) / std)
         self.value_mean.fill_(mean)

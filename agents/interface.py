@@ -55,7 +55,10 @@ class Agent(Stateful, Protocol[State]):
     """An actor-critic. Its state between steps is a value: passed in and out, one row for each environment."""
 
     heads: ActorCriticHeads
-    decides_every_step: bool  # its state changes although what it perceives does not
+
+    @property
+    def decides_every_step(self) -> bool:
+        """Its state changes although what it perceives does not."""
 
     def parameters(self) -> Iterator[torch.nn.Parameter]:
         """All parameters, those that PPO does not train included."""

@@ -30,11 +30,12 @@ class Rarity:
         memory, size = buffer.episodes.memory, buffer.size
         same = memory.written[:size] & (memory.version[:size] == version)
         holder, code = same.nonzero()[:, 0], memory.code_hash[:size][same]
-        codes, place = code.unique(return_inverse=True)
-        pairs = (holder * max(len(codes), 1) + place).unique()  # an episode counts once, however often it wrote a code
+        codes, place = torch.unique(code, return_inverse=True)
+        # An episode counts once, however often it wrote a code.
+        pairs = torch.unique(holder * max(len(codes), 1) + place)
         holder, place = pairs // max(len(codes), 1), pairs % max(len(codes), 1)
         count = place.bincount(minlength=len(codes))
-        return cls(version, codes, count, len(holder.unique()), share_of_draws(size, holder, 1 / count[place]))
+        return cls(version, codes, count, len(torch.unique(holder)), share_of_draws(size, holder, 1 / count[place]))
 
     def surprise(self, code_hash: Tensor, code_version: Tensor) -> Tensor:
         """-log((e + 1) / (E + 1)) of codes that e of the E episodes hold, in the shape of `code_hash`: 0 for what every

@@ -15,7 +15,7 @@ from reinstate.agents.extensions.episodic_replay import Advantages, Remembered
 from reinstate.agents.interface import Update
 from reinstate.agents.losses import explained_variance
 from reinstate.agents.memory_agent import MemoryAgent
-from reinstate.memory.codec.autoencoders import orthogonal
+from reinstate.memory.codec.autoencoders import last_linear, orthogonal
 from reinstate.memory.episodes import Events, older_slots
 from reinstate.memory.recalculation import embed_unique
 from reinstate.memory.tensors import take
@@ -40,7 +40,7 @@ class SyntheticReturns(nn.Module):
         )
         orthogonal(self)
         for net in (self.contribution, self.baseline):
-            nn.init.zeros_(net[-1].weight)  # nothing is paid before something is known
+            nn.init.zeros_(last_linear(net).weight)  # nothing is paid before something is known
 
     def returns(self, embedding: Tensor) -> Tensor:
         """Synthetic returns [...] of slots with these embeddings [..., D]."""

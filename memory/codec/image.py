@@ -51,6 +51,8 @@ def tolerance_for(patches: Tensor) -> float:
 class ImageAutoencoder(Autoencoder):
     """Bits for each patch, through one bottleneck that all patches share."""
 
+    tolerance: Tensor  # scalar, in grey levels
+
     def __init__(self, shape: tuple[int, ...], bits: int) -> None:
         super().__init__()
         self.grid = PatchGrid.of(shape)
@@ -75,7 +77,7 @@ class ImageAutoencoder(Autoencoder):
 
     def training_set(self, frames: Tensor) -> Tensor:
         """The distinct patches [U, F] of frames [n, H, W, channels]; the tolerance follows them."""
-        patches = torch.cat([unique_rows(self.grid.cut(part))[0] for part in frames.split(256)])
+        patches = torch.cat([unique_rows(self.grid.cut(part))[0] for part in torch.split(frames, 256)])
         patches, _ = unique_rows(patches)
         some = patches[:: -(-len(patches) // SAMPLE)]
         self.tolerance.fill_(min(float(self.tolerance), tolerance_for(some)))
@@ -85,7 +87,8 @@ class ImageAutoencoder(Autoencoder):
         """Distance of reconstructions in units of 255 grey levels, averaged over the distinct ones of `patches`."""
         target = unique_rows(patches)[0].float() / 255.0
         decoded = self.decoder(straight_through_sign(self.encoder(target - 0.5)))
-        return ((decoded - target).square().mean(dim=1) + 1e-5).sqrt().mean()  # smooth at 0
+        loss: Tensor = ((decoded - target).square().mean(dim=1) + 1e-5).sqrt().mean()  # smooth at 0
+        return loss
 
     def step_size(self, loss: float) -> float:
         return LEARNING_RATE * min(1.0, loss / COARSE)
@@ -124,7 +127,7 @@ class ImageCoder(Coder):
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
         patches, which = unique_rows(self.net.grid.cut(frames))
-        bits = [self.net.encoder(part.float() / 255.0 - 0.5) >= 0 for part in patches.split(PATCHES_AT_A_TIME)]
+        bits = [self.net.encoder(part.float() / 255.0 - 0.5) >= 0 for part in torch.split(patches, PATCHES_AT_A_TIME)]
         return pack_bits(torch.cat(bits)[which.view(len(frames), self.net.grid.count)].flatten(1))
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -139,7 +142,7 @@ class ImageCoder(Coder):
         pairs, pair = unique_by(pairs, which << self.net.bits_per_patch | numbers)
         right = [
             patch_distance(patches.index_select(0, part[:, 0]), self._patches(part[:, 1])) <= self.net.tolerance
-            for part in pairs.split(PATCHES_AT_A_TIME)
+            for part in torch.split(pairs, PATCHES_AT_A_TIME)
         ]
         return torch.cat(right)[pair.view(len(frames), self.net.grid.count)].float().mean(dim=1)
 
@@ -151,6 +154,6 @@ class ImageCoder(Coder):
     @torch.no_grad()
     def _patches(self, numbers: Tensor) -> Tensor:
         """Decoded patches [m, F] uint8 of codes [m]."""
-        parts = numbers_to_bits(numbers, self.net.bits_per_patch).split(PATCHES_AT_A_TIME)
+        parts = torch.split(numbers_to_bits(numbers, self.net.bits_per_patch), PATCHES_AT_A_TIME)
         grey = ((self.net.decoder(p * 2.0 - 1.0) * 255.0).round().clamp(0.0, 255.0) for p in parts)
         return torch.cat([part.to(torch.uint8) for part in grey])

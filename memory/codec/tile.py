@@ -19,6 +19,9 @@ class TileAutoencoder(Autoencoder):
     in a batch weighs the same however rare it is: a lone key among walls is worth as much as the walls.
     """
 
+    strides: Tensor  # [channels]
+    parts: Tensor  # [kinds, channels]
+
     def __init__(self, shape: tuple[int, ...], categories: tuple[int, ...], bits: int) -> None:
         super().__init__()
         *grid, channels = shape
@@ -77,6 +80,11 @@ class TileAutoencoder(Autoencoder):
 
 class TileCoder(Coder):
     """A frozen `TileAutoencoder`: two look-up tables."""
+
+    strides: Tensor  # [channels]
+    bits_of_kind: Tensor  # [kinds, b] bool
+    tile_of_code: Tensor  # [codes, channels]
+    tile_of_kind: Tensor  # [kinds, channels]
 
     def __init__(self, grid: tuple[int, ...], strides: Tensor, bits_of_kind: Tensor, tile_of_code: Tensor) -> None:
         super().__init__()

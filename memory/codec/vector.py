@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reinstate.memory.codec.autoencoders import Autoencoder, Coder, orthogonal
+from reinstate.memory.codec.autoencoders import Autoencoder, Coder, last_linear, orthogonal
 from reinstate.memory.codec.bits import pack_bits, straight_through_sign, unpack_bits
 
 VECTOR_TOLERANCE = 0.1  # a component of a vector is right when it decodes to within this
@@ -41,7 +41,7 @@ class VectorAutoencoder(Autoencoder):
     def begin(self, generator: torch.Generator | None = None) -> None:
         """Draws the parameters."""
         orthogonal(self.more_levels, generator=generator)
-        nn.init.zeros_(self.more_levels[-1].weight)
+        nn.init.zeros_(last_linear(self.more_levels).weight)
         for parameter in (*self.thresholds.parameters(), *self.levels.parameters()):
             nn.init.zeros_(parameter)
         width = self.levels.out_features
@@ -59,11 +59,13 @@ class VectorAutoencoder(Autoencoder):
 
     def encode(self, frames: Tensor) -> Tensor:
         """[n, bits], whose signs are the code."""
-        return self.thresholds(frames)
+        reached: Tensor = self.thresholds(frames)
+        return reached
 
     def decode(self, signs: Tensor) -> Tensor:
         """Vectors [n, width] from signs [n, bits], +1 or -1."""
-        return self.levels(signs) + self.more_levels(signs)
+        decoded: Tensor = self.levels(signs) + self.more_levels(signs)
+        return decoded
 
     def training_set(self, frames: Tensor) -> Tensor:
         """The frames themselves."""
