@@ -50,7 +50,7 @@ class Collector(Generic[State]):
     def decide(
         self, agent: Agent[State], record: RolloutRecord | None = None
     ) -> tuple[np.ndarray, Inputs, Decision] | None:
-        """The environments [n] whose turn it is, what they showed, and what the agent decided; None for nobody."""
+        """The environments [n] where the agent decides now, its inputs, and its decisions; None where it decides nowhere."""
         deciding = self.repeat.deciding()
         if len(deciding) == 0:
             return None
@@ -154,7 +154,7 @@ def collect(
     terms: Sequence[LossTerm] = (),
 ) -> Rollout:
     """Runs `steps` steps in each environment, fewer once each has decided `decisions` times on average, and moves the
-    collector on. The loss terms are told of the episodes that end."""
+    collector on. Episodes that end are passed to the loss terms."""
     record = agent.begin_rollout(c.agent_state)
     log, episodes = DecisionLog(envs.num_envs, steps), list[EpisodeEnd]()
     enough = decisions * envs.num_envs

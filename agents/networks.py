@@ -91,10 +91,10 @@ class ImageEncoder(nn.Module):
 
     A convolution whose stride is its size, and one of size 1. They run once for each distinct patch, of which grid
     worlds have some twenty. Without the hidden layer the cue of a crowded room takes two to ten times as many
-    scenes (docs/lab-notes.md, "Images").
+    scenes (docs/log).
 
-    `anywhere`: the largest value of each feature over all patches is encoded and added: a part that tells alike what is
-    in view, wherever it stands. Without it what is seen from elsewhere is found to be the same late or never.
+    `anywhere`: adds an encoding of the largest value of each feature over all patches. It says what is in view
+    wherever it is. Without it, the same object seen from two places is recognised late or never.
     """
 
     def __init__(self, shape: tuple[int, ...], width: int, anywhere: bool = False) -> None:

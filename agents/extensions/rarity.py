@@ -1,7 +1,7 @@
-"""How rare codes are among the last finished episodes, and so how rare what an episode saw is.
+"""How rare codes are among the last finished episodes, and draws that favour episodes with a rare code.
 
-Codes of different versions of the codec cannot be compared: only those of the version asked for count. What was evicted
-before an episode's end counts as not seen.
+Codes of different versions of the codec cannot be compared, so only those of one version count. A slot that was evicted
+before the end of its episode does not count.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class RarityDraws:
 def share_of_draws(episodes: int, holder: Tensor, rarity: Tensor) -> Tensor:
     """Probabilities [E] of drawing episodes: half of the draws go evenly, half by the rarest code of an episode.
 
-    By rarity an episode weighs 1 / e for the code that the fewest, e, episodes hold among its own: a code that two
-    episodes of thousands hold is drawn as often as one that half of them do. Where nothing can be compared, all
+    By rarity an episode weighs 1 / e, where e is the number of episodes that hold its rarest code. A code that two of
+    thousands of episodes hold is then drawn as often as one that half of them hold. Where no code can be compared, all
     draws go evenly.
 
     Args:

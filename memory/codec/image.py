@@ -1,13 +1,13 @@
 """The codec of images [n, H, W, channels] uint8: a few bits for each patch, the same small autoencoder for all.
 
-It trains on the distinct patches of the ring's frames, each weighing the same however rare it is: a key of a few
-pixels that is seen in one frame is worth as much as the floor of all. The loss is the distance between a patch and
-its reconstruction, not its square: squares spend themselves on what differs most, and the last two kinds of patch that
-share a code would never part.
+It trains on the distinct patches of the kept frames. Each has the same weight however rare it is: a key of a few pixels
+in one frame counts as much as the floor of all frames. The loss is the distance between a patch and its reconstruction,
+not the squared distance: a squared loss is ruled by the worst patches, and the last two kinds of patch that share a code
+would never get codes of their own.
 
-A patch decodes correctly when it comes back to within `tolerance`, which is found, not set: a little less than half the
-smallest distance between two distinct patches. Such a reconstruction is nearer to its own patch than to any
-other, while two patches that share a code cannot both be that near to what it decodes to.
+A patch decodes correctly when it comes back to within `tolerance`. That is measured, not set: a little less than half
+the smallest distance between two distinct patches. Such a reconstruction is nearer to its own patch than to any other.
+Two patches that share a code cannot both be that near to what the code decodes to.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ COARSE = 0.03  # below this loss (8 grey levels) the step size falls with it: th
 MAX_BITS_PER_PATCH = 32
 SAMPLE = 1024  # distinct patches whose distances set the tolerance
 NEARER = 0.45  # of the smallest distance between distinct patches; at 0.5 two patches could share a code
-# Bounds of the tolerance, in grey levels. Below the lower one no error matters: noise can make patches differ in
-# a single pixel. The upper one is for images whose few colours are far apart: nearer is better, and had a few updates
-# later. With 8 the embedding network once learnt to tell patches from their reconstructions (docs/lab-notes.md).
+# Bounds of the tolerance, in grey levels. An error below the lower one does not matter: noise can make patches differ
+# in a single pixel. The upper one is for images whose few colours are far apart: it costs a few more updates. With 8,
+# the embedding network once learnt to distinguish patches from their reconstructions (docs/log).
 MIN_TOLERANCE, MAX_TOLERANCE = 1.0, 2.0
 
 
@@ -98,8 +98,7 @@ class ImageAutoencoder(Autoencoder):
 
 
 class LeakySigmoid(nn.Module):
-    """A sigmoid that sends some gradient where it saturates: without the leak, black that came out too black never
-    came back."""
+    """A sigmoid with some gradient where it saturates: without the leak, pixels that were too black stayed so."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.sigmoid(x) + LEAK * x

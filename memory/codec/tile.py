@@ -15,8 +15,8 @@ LEARNING_RATE = 1e-2  # 2e-3 resolves 22 tile kinds in 200-300 updates, 1e-2 in 
 class TileAutoencoder(Autoencoder):
     """A few bits for each tile of a symbolic grid [n, H, W, channels] uint8.
 
-    All tiles share one small autoencoder over tile kinds (combinations of the channels' values), and every kind
-    in a batch weighs the same however rare it is: a lone key among walls is worth as much as the walls.
+    All tiles share one small autoencoder over tile kinds (combinations of the channels' values). Every kind in a batch
+    has the same weight however rare it is: a single key counts as much as all the walls.
     """
 
     strides: Tensor  # [channels]
