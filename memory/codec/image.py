@@ -2,8 +2,8 @@
 
 It trains on the distinct patches of the kept frames. Each has the same weight however rare it is: a key of a few pixels
 in one frame counts as much as the floor of all frames. The loss is the distance between a patch and its reconstruction,
-not the squared distance: a squared loss is ruled by the worst patches, and the last two kinds of patch that share a code
-would never get codes of their own.
+not the squared distance: a squared loss is ruled by the worst patches, and the last two kinds of patch that share a
+code would never get codes of their own.
 
 A patch decodes correctly when it comes back to within `tolerance`. That is measured, not set: a little less than half
 the smallest distance between two distinct patches. Such a reconstruction is nearer to its own patch than to any other.

@@ -1,11 +1,11 @@
 """The codec of vector observations: it begins as a thermometer.
 
-Each component has as many thresholds as a code has bits for it, evenly spaced around 0. Its bits say which thresholds it
-has reached, and it decodes to the middle between two of them. With 294 bits and before any training, that reads
+Each component has as many thresholds as a code has bits for it, evenly spaced around 0. Its bits say which thresholds
+it has reached, and it decodes to the middle between two of them. With 294 bits and before any training, that reads
 components from -9 to 9 of a vector of 3, and from -1 to 1 of a vector of 23, random ones too. A network that begins at
-random hardly learns to read those (docs/log). The rest is learnt: thresholds and levels move, and a small network beside
-the levels, with output 0 at first, adds what they miss. A vector with more components than bits has no threshold at
-first: all of them have one code until some threshold is learnt.
+random hardly learns to read those (docs/log). The rest is learnt: thresholds and levels move, and a small network
+beside the levels, with output 0 at first, adds what they miss. A vector with more components than bits has no threshold
+at first: all of them have one code until some threshold is learnt.
 """
 
 from __future__ import annotations
