@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from reinstate.agents.interface import RewardBonus, Stateful, Update
+from reinstate.agents.interface import LossTerm, RewardBonus, Stateful, Update
 from reinstate.agents.losses import SCALE_COEF, clipped_policy_loss, entropy, explained_variance, scale_loss, value_loss
 from reinstate.agents.memory_agent import EpisodeReplay, MemoryAgent, MemoryAgentState
 from reinstate.agents.returns import relative_advantages
@@ -61,12 +61,13 @@ class EventTerm(Stateful, Protocol):
 
     def parameters(self) -> list[nn.Parameter]:
         """Its own, trained with the agent's."""
+        return []
 
     def loss(self, remembered: Remembered, advantages: Advantages, log: dict[str, float]) -> Tensor:
         """The loss [n]; figures go into `log`."""
 
 
-class EpisodicReplay:
+class EpisodicReplay(LossTerm):
     """The losses of a rollout at the remembered decisions of finished episodes.
 
     Older policies made these decisions. Advantages go back from one to the one before by lambda min(1, pi / mu) (the

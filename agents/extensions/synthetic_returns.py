@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reinstate.agents.extensions.episodic_replay import Advantages, Remembered
+from reinstate.agents.extensions.episodic_replay import Advantages, EventBonus, EventTerm, Remembered
 from reinstate.agents.interface import Update
 from reinstate.agents.losses import explained_variance
 from reinstate.agents.memory_agent import MemoryAgent
@@ -71,7 +71,7 @@ def explanation_loss(expected: Tensor, earned: Tensor, returns: Tensor) -> Tenso
     return F.huber_loss(expected, earned, reduction="none") + SPREAD * returns.square()
 
 
-class SyntheticCredit:
+class SyntheticCredit(EventTerm, EventBonus):
     """Synthetic returns as an event term, which learns them, and as a bonus, which pays them."""
 
     def __init__(self, agent: MemoryAgent, net: SyntheticReturns) -> None:
