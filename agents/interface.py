@@ -7,7 +7,7 @@ Letters: B environments, n decisions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -123,7 +123,7 @@ class Update:
 class LossTerm(Stateful, Protocol):
     """A loss that is added to PPO's in every epoch."""
 
-    def parameters(self) -> list[torch.nn.Parameter]:
+    def parameters(self) -> Iterable[torch.nn.Parameter]:
         """Its own, trained with the agent's."""
         return []
 

@@ -5,7 +5,7 @@ A late reward reaches the remembered decision in one sum, however many steps lie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -59,7 +59,7 @@ class Advantages:
 class EventTerm(Stateful, Protocol):
     """A loss at each remembered decision, added to those of PPO."""
 
-    def parameters(self) -> list[nn.Parameter]:
+    def parameters(self) -> Iterable[nn.Parameter]:
         """Its own, trained with the agent's."""
         return []
 
@@ -92,7 +92,7 @@ class EpisodicReplay(LossTerm):
         self.bonuses, self.terms = list(bonuses), list(terms)
         self.buffer = EpisodeBuffer(capacity, memory)
 
-    def parameters(self) -> list[nn.Parameter]:
+    def parameters(self) -> Iterable[nn.Parameter]:
         return [p for term in self.terms for p in term.parameters()]
 
     def begin_update(self, update: Update) -> None:

@@ -5,6 +5,7 @@ Letters: M episodes, N slots, n events, D embedding width.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -77,8 +78,8 @@ class SyntheticCredit(EventTerm, EventBonus):
     def __init__(self, agent: MemoryAgent, net: SyntheticReturns) -> None:
         self.agent, self.net = agent, net
 
-    def parameters(self) -> list[nn.Parameter]:
-        return list(self.net.parameters())
+    def parameters(self) -> Iterable[nn.Parameter]:
+        return self.net.parameters()
 
     def loss(self, remembered: Remembered, advantages: Advantages, log: dict[str, float]) -> Tensor:
         r, memory, at = remembered.replay, remembered.episodes.memory, self._at(remembered)
