@@ -8,6 +8,7 @@ from typing import Any, Generic
 
 import numpy as np
 import torch
+from gymnasium.spaces import Discrete
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
@@ -49,7 +50,7 @@ class Collector(Generic[State]):
     def decide(
         self, agent: Agent[State], record: RolloutRecord | None = None
     ) -> tuple[np.ndarray, Inputs, Decision] | None:
-        """The environments [n] whose turn it is, what they showed, and what the agent decided; None for nobody."""
+        """The environments [n] where the agent decides now, its inputs and its decisions; None where there are none."""
         deciding = self.repeat.deciding()
         if len(deciding) == 0:
             return None
@@ -110,7 +111,7 @@ def start_collecting(
     action_repeat: bool,
 ) -> Collector[State]:
     """Resets environment i with seeds[i]. `action_repeat`: see `agents/action_repeat.py`."""
-    observation, _ = envs.reset(seed=list(seeds))
+    observation, _ = envs.reset(seed=list(seeds))  # type: ignore[arg-type]  # a list seeds them one by one
     B = envs.num_envs
     growth = GROWTH if action_repeat and not agent.decides_every_step else 1.0
     return Collector(
@@ -131,10 +132,11 @@ def stagger(envs: VectorEnv, c: Collector[State], steps: int, seed: int) -> None
     """Staggered resets: plays `steps` random actions in each environment and resets each at a random one of them, so
     that episodes are not in phase. The first decision is then made in the middle of an episode, with an empty memory.
     """
-    rng = np.random.default_rng(seed)
+    rng, actions = np.random.default_rng(seed), envs.single_action_space
+    assert isinstance(actions, Discrete)
     reset_at = rng.integers(steps, size=envs.num_envs)
     for step in range(steps):
-        c.action[:] = rng.integers(envs.single_action_space.n, size=envs.num_envs)
+        c.action[:] = rng.integers(actions.n, size=envs.num_envs)
         observation, reward, terminated, truncated, _ = c.step(envs)
         due = reset_at == step
         if due.any():
@@ -152,7 +154,7 @@ def collect(
     terms: Sequence[LossTerm] = (),
 ) -> Rollout:
     """Runs `steps` steps in each environment, fewer once each has decided `decisions` times on average, and moves the
-    collector on. The loss terms are told of the episodes that end."""
+    collector on. Episodes that end are passed to the loss terms."""
     record = agent.begin_rollout(c.agent_state)
     log, episodes = DecisionLog(envs.num_envs, steps), list[EpisodeEnd]()
     enough = decisions * envs.num_envs

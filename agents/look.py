@@ -12,8 +12,8 @@ from reinstate.agents.networks import STATE_WIDTH, ImageEncoder, ObservationSpec
 from reinstate.memory.options import MemoryOptions
 from reinstate.memory.read import MemoryRead
 
-# f starts small: gradients soon outgrow its random features. To tell the cue of a crowded room takes about 2,000
-# labelled scenes, and 4,700 to 16,200 from a deviation of 1 (benchmarks/measures/first_scenes.py).
+# f starts small: gradients soon outgrow its random features. To recognise the cue of a crowded room takes about
+# 2,000 labelled scenes, and 4,700 to 16,200 from a deviation of 1 (benchmarks/measures/first_scenes.py).
 START = 0.01
 
 

@@ -155,7 +155,8 @@ class MemoryAgent(nn.Module):
         seen = take(frames, kinds), which
         features = self.encode_state(seen, i.prev_action[picked], i.prev_reward[picked])
         x, _ = self.look(features, self._present(seen), slots, rows != EMPTY)
-        return Replay(*self.heads(x, i.time[picked]), older)
+        logits, value, log_scale = self.heads(x, i.time[picked])
+        return Replay(logits, value, log_scale, older)
 
     def send(self, rollout: Rollout, replay: Replay, first_epoch: bool) -> dict[str, float]:
         """Recalculation: the gradients of slots older than the rollout go on into f."""

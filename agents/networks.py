@@ -5,7 +5,9 @@ An `ObservationSpec` says what an observation is, as plain values, so that a con
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +40,8 @@ class ObservationSpec:
 class TileEncoder(nn.Module):
     """Symbolic grid [n, H, W, 3] uint8 -> [n, width]: a learnt vector for each kind of tile, then an MLP."""
 
+    strides: Tensor  # [3]
+
     def __init__(self, shape: tuple[int, ...], width: int) -> None:
         super().__init__()
         height, breadth, _ = shape
@@ -56,22 +60,23 @@ class TileEncoder(nn.Module):
         kinds = (observation.long() * self.strides).sum(-1)  # [n, H, W]
         # The non-linearity acts on the few kinds, not on the many tiles.
         tiles = torch.nn.functional.embedding(kinds, torch.relu(self.tile.weight))
-        return self.mlp(tiles.flatten(1))
+        encoded: Tensor = self.mlp(tiles.flatten(1))
+        return encoded
 
 
 class BytesLinear(torch.autograd.Function):
     """x W^T + b for bytes x [m, F] in units of 255, less a half. Keeps the bytes for backward, never their floats."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # [m, F] uint8, [O, F], [O] -> [m, O]
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # [m, F] uint8, [O, F], [O] -> [m, O]
         ctx.save_for_backward(x, weight)
-        return torch.cat([torch.addmm(bias, scaled(part), weight.T) for part in x.split(PATCHES_AT_A_TIME)])
+        return torch.cat([torch.addmm(bias, scaled(part), weight.T) for part in torch.split(x, PATCHES_AT_A_TIME)])
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[None, Tensor, Tensor]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, Tensor]:
         x, weight = ctx.saved_tensors
         to_weight = torch.zeros_like(weight)
-        for part, g in zip(x.split(PATCHES_AT_A_TIME), gradient.split(PATCHES_AT_A_TIME), strict=True):
+        for part, g in zip(*(torch.split(t, PATCHES_AT_A_TIME) for t in (x, gradient)), strict=True):
             to_weight.addmm_(g.T, scaled(part))
         return None, to_weight, gradient.sum(dim=0)
 
@@ -86,10 +91,10 @@ class ImageEncoder(nn.Module):
 
     A convolution whose stride is its size, and one of size 1. They run once for each distinct patch, of which grid
     worlds have some twenty. Without the hidden layer the cue of a crowded room takes two to ten times as many
-    scenes (docs/lab-notes.md, "Images").
+    scenes (docs/log).
 
-    `anywhere`: the largest value of each feature over all patches is encoded and added: a part that tells alike what is
-    in view, wherever it stands. Without it what is seen from elsewhere is found to be the same late or never.
+    `anywhere`: adds an encoding of the largest value of each feature over all patches. It says what is in view
+    wherever it is. Without it, the same object seen from two places is recognised late or never.
     """
 
     def __init__(self, shape: tuple[int, ...], width: int, anywhere: bool = False) -> None:
@@ -109,12 +114,12 @@ class ImageEncoder(nn.Module):
 
     def forward(self, observation: Tensor) -> Tensor:
         patches, which = unique_rows(self.grid.cut(observation))
-        hidden = torch.relu(BytesLinear.apply(patches, self.patch.weight, self.patch.bias))
+        hidden = torch.relu(BytesLinear.apply(patches, self.patch.weight, self.patch.bias))  # type: ignore[no-untyped-call]
         features = torch.relu(self.features(hidden))  # [U, PATCH_FEATURES]
         # As an embedding: its backward sums over equal patches far faster than that of an index.
         which = which.view(len(observation), self.grid.count)
         each = torch.nn.functional.embedding(which, features)  # [n, patches, PATCH_FEATURES]
-        encoded = self.mlp(each.flatten(1))
+        encoded: Tensor = self.mlp(each.flatten(1))
         return encoded if self.anywhere is None else encoded + self.anywhere(each.amax(dim=1))
 
 
@@ -127,12 +132,18 @@ class VectorEncoder(nn.Module):
         orthogonal(self)
 
     def forward(self, observation: Tensor) -> Tensor:
-        return self.mlp(observation)
+        encoded: Tensor = self.mlp(observation)
+        return encoded
 
 
 def build_encoder(spec: ObservationSpec, width: int) -> nn.Module:
     """The encoder for `spec`, with an output of `width`, linear at the end."""
-    return {"grid": TileEncoder, "image": ImageEncoder, "vector": VectorEncoder}[spec.kind](spec.shape, width)
+    encoders: dict[str, Callable[[tuple[int, ...], int], nn.Module]] = {
+        "grid": TileEncoder,
+        "image": ImageEncoder,
+        "vector": VectorEncoder,
+    }
+    return encoders[spec.kind](spec.shape, width)
 
 
 class StateEncoder(nn.Module):

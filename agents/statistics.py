@@ -81,4 +81,4 @@ class RunningMoments(Statistic):
     @property
     def std(self) -> float:
         """Running deviation, at least SMALLEST_STD."""
-        return max(self.squares / self.weight - self.mean**2, SMALLEST_STD**2) ** 0.5
+        return float(max(self.squares / self.weight - self.mean**2, SMALLEST_STD**2) ** 0.5)

@@ -118,7 +118,7 @@ class Direct(Recalculation):
             return Sent()
         drift, K = 0.0, len(top.count)
         size = self.observations(memory, top.slot[:1])[0].nbytes
-        for part in torch.arange(K).split(images_at_a_time(size)):
+        for part in torch.split(torch.arange(K), images_at_a_time(size)):
             g, m, count = top.gradient[part], top.stored[part], top.count[part]
             e = self.embed(self.observations(memory, top.slot[part]))
             torch.autograd.backward(e, self.gradient_at(e.detach(), g, m, count))
@@ -194,7 +194,7 @@ class Refresh(Recalculation):
             return memory.embedding
         slot, group = group_by_code(memory, index)
         frames = self.observations(memory, slot)
-        fresh = torch.cat([self.embed(part) for part in frames.split(images_at_a_time(frames[0].nbytes))])
+        fresh = torch.cat([self.embed(part) for part in torch.split(frames, images_at_a_time(frames[0].nbytes))])
         stored = memory.embedding.flatten(0, 1)
         return stored.index_copy(0, index, fresh.index_select(0, group)).view_as(memory.embedding)
 

@@ -1,7 +1,7 @@
-"""How rare codes are among the last finished episodes, and so how rare what an episode saw is.
+"""How rare codes are among the last finished episodes, and draws that favour episodes with a rare code.
 
-Codes of different versions of the codec cannot be compared: only those of the version asked for count. What was evicted
-before an episode's end counts as not seen.
+Codes of different versions of the codec cannot be compared, so only those of one version count. A slot that was evicted
+before the end of its episode does not count.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from reinstate.agents.extensions.episodic_replay import Draws
 from reinstate.memory.episodes import EpisodeBuffer
 
 
@@ -30,11 +31,12 @@ class Rarity:
         memory, size = buffer.episodes.memory, buffer.size
         same = memory.written[:size] & (memory.version[:size] == version)
         holder, code = same.nonzero()[:, 0], memory.code_hash[:size][same]
-        codes, place = code.unique(return_inverse=True)
-        pairs = (holder * max(len(codes), 1) + place).unique()  # an episode counts once, however often it wrote a code
+        codes, place = torch.unique(code, return_inverse=True)
+        # An episode counts once, however often it wrote a code.
+        pairs = torch.unique(holder * max(len(codes), 1) + place)
         holder, place = pairs // max(len(codes), 1), pairs % max(len(codes), 1)
         count = place.bincount(minlength=len(codes))
-        return cls(version, codes, count, len(holder.unique()), share_of_draws(size, holder, 1 / count[place]))
+        return cls(version, codes, count, len(torch.unique(holder)), share_of_draws(size, holder, 1 / count[place]))
 
     def surprise(self, code_hash: Tensor, code_version: Tensor) -> Tensor:
         """-log((e + 1) / (E + 1)) of codes that e of the E episodes hold, in the shape of `code_hash`: 0 for what every
@@ -46,7 +48,7 @@ class Rarity:
         return torch.where(code_version == self.version, -torch.log((held + 1) / (self.episodes + 1)), 0.0)
 
 
-class RarityDraws:
+class RarityDraws(Draws):
     """Draws finished episodes by `share_of_draws`, counted once an update."""
 
     rarity: Rarity | None = None
@@ -62,8 +64,8 @@ class RarityDraws:
 def share_of_draws(episodes: int, holder: Tensor, rarity: Tensor) -> Tensor:
     """Probabilities [E] of drawing episodes: half of the draws go evenly, half by the rarest code of an episode.
 
-    By rarity an episode weighs 1 / e for the code that the fewest, e, episodes hold among its own: a code that two
-    episodes of thousands hold is drawn as often as one that half of them do. Where nothing can be compared, all
+    By rarity an episode weighs 1 / e, where e is the number of episodes that hold its rarest code. A code that two of
+    thousands of episodes hold is then drawn as often as one that half of them hold. Where no code can be compared, all
     draws go evenly.
 
     Args:

@@ -5,17 +5,18 @@ Letters: M episodes, N slots, n events, D embedding width.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reinstate.agents.extensions.episodic_replay import Advantages, Remembered
+from reinstate.agents.extensions.episodic_replay import Advantages, EventBonus, EventTerm, Remembered
 from reinstate.agents.interface import Update
 from reinstate.agents.losses import explained_variance
 from reinstate.agents.memory_agent import MemoryAgent
-from reinstate.memory.codec.autoencoders import orthogonal
+from reinstate.memory.codec.autoencoders import last_linear, orthogonal
 from reinstate.memory.episodes import Events, older_slots
 from reinstate.memory.recalculation import embed_unique
 from reinstate.memory.tensors import take
@@ -40,7 +41,7 @@ class SyntheticReturns(nn.Module):
         )
         orthogonal(self)
         for net in (self.contribution, self.baseline):
-            nn.init.zeros_(net[-1].weight)  # nothing is paid before something is known
+            nn.init.zeros_(last_linear(net).weight)  # nothing is paid before something is known
 
     def returns(self, embedding: Tensor) -> Tensor:
         """Synthetic returns [...] of slots with these embeddings [..., D]."""
@@ -71,14 +72,14 @@ def explanation_loss(expected: Tensor, earned: Tensor, returns: Tensor) -> Tenso
     return F.huber_loss(expected, earned, reduction="none") + SPREAD * returns.square()
 
 
-class SyntheticCredit:
+class SyntheticCredit(EventTerm, EventBonus):
     """Synthetic returns as an event term, which learns them, and as a bonus, which pays them."""
 
     def __init__(self, agent: MemoryAgent, net: SyntheticReturns) -> None:
         self.agent, self.net = agent, net
 
-    def parameters(self) -> list[nn.Parameter]:
-        return list(self.net.parameters())
+    def parameters(self) -> Iterable[nn.Parameter]:
+        return self.net.parameters()
 
     def loss(self, remembered: Remembered, advantages: Advantages, log: dict[str, float]) -> Tensor:
         r, memory, at = remembered.replay, remembered.episodes.memory, self._at(remembered)

@@ -31,7 +31,10 @@ class Coder(nn.Module):
 class Autoencoder(nn.Module):
     """A coder in training."""
 
-    code_bytes: int  # C
+    @property
+    @abstractmethod
+    def code_bytes(self) -> int:
+        """C."""
 
     @abstractmethod
     def begin(self, generator: torch.Generator | None = None) -> None:
@@ -52,6 +55,13 @@ class Autoencoder(nn.Module):
     @abstractmethod
     def freeze(self) -> Coder:
         """A frozen copy."""
+
+
+def last_linear(net: nn.Sequential) -> nn.Linear:
+    """The output layer of `net`."""
+    layer = net[-1]
+    assert isinstance(layer, nn.Linear)
+    return layer
 
 
 def orthogonal(module: nn.Module, gain: float = 2**0.5, generator: torch.Generator | None = None) -> nn.Module:

@@ -20,7 +20,7 @@ def pack_bits(bits: Tensor) -> Tensor:
     >>> pack_bits(torch.tensor([[True, False, False, False, False, False, False, True, True]]))
     tensor([[129,   1]], dtype=torch.uint8)
     """
-    padded = F.pad(bits.to(torch.uint8), (0, -bits.shape[1] % 8)).unflatten(1, (-1, 8))
+    padded = F.pad(bits.to(torch.uint8), (0, -bits.shape[1] % 8)).view(len(bits), -1, 8)
     powers = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=bits.device)
     return (padded * powers).sum(dim=2, dtype=torch.uint8)
 
@@ -37,7 +37,8 @@ def bits_to_numbers(bits: Tensor) -> Tensor:
     >>> bits_to_numbers(torch.tensor([[True, False, True], [False, True, False]]))
     tensor([5, 2])
     """
-    return (bits * 2 ** torch.arange(bits.shape[-1], device=bits.device)).sum(dim=-1)
+    numbers: Tensor = (bits * 2 ** torch.arange(bits.shape[-1], device=bits.device)).sum(dim=-1)
+    return numbers
 
 
 def numbers_to_bits(numbers: Tensor, count: int) -> Tensor:

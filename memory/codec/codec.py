@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from reinstate.memory.codec.autoencoders import Autoencoder, Coder
@@ -62,7 +63,7 @@ class Codec(nn.Module):
     def decode(self, codes: Tensor, version: Tensor) -> Tensor:
         """Reinstates observations [n, ...] from codes [n, C], each by the version [n] that wrote it."""
         decoded = self.current.decode(codes)
-        for old in version.unique().tolist():
+        for old in torch.unique(version).tolist():
             if old != self.version:
                 mask = version == old
                 decoded[mask] = self.coders[old].decode(codes[mask])

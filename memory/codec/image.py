@@ -1,13 +1,13 @@
 """The codec of images [n, H, W, channels] uint8: a few bits for each patch, the same small autoencoder for all.
 
-It trains on the distinct patches of the ring's frames, each weighing the same however rare it is: a key of a few
-pixels that is seen in one frame is worth as much as the floor of all. The loss is the distance between a patch and
-its reconstruction, not its square: squares spend themselves on what differs most, and the last two kinds of patch that
-share a code would never part.
+It trains on the distinct patches of the kept frames. Each has the same weight however rare it is: a key of a few pixels
+in one frame counts as much as the floor of all frames. The loss is the distance between a patch and its reconstruction,
+not the squared distance: a squared loss is ruled by the worst patches, and the last two kinds of patch that share a
+code would never get codes of their own.
 
-A patch decodes correctly when it comes back to within `tolerance`, which is found, not set: a little less than half the
-smallest distance between two distinct patches. Such a reconstruction is nearer to its own patch than to any
-other, while two patches that share a code cannot both be that near to what it decodes to.
+A patch decodes correctly when it comes back to within `tolerance`. That is measured, not set: a little less than half
+the smallest distance between two distinct patches. Such a reconstruction is nearer to its own patch than to any other.
+Two patches that share a code cannot both be that near to what the code decodes to.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ COARSE = 0.03  # below this loss (8 grey levels) the step size falls with it: th
 MAX_BITS_PER_PATCH = 32
 SAMPLE = 1024  # distinct patches whose distances set the tolerance
 NEARER = 0.45  # of the smallest distance between distinct patches; at 0.5 two patches could share a code
-# Bounds of the tolerance, in grey levels. Below the lower one no error matters: noise can make patches differ in
-# a single pixel. The upper one is for images whose few colours are far apart: nearer is better, and had a few updates
-# later. With 8 the embedding network once learnt to tell patches from their reconstructions (docs/lab-notes.md).
+# Bounds of the tolerance, in grey levels. An error below the lower one does not matter: noise can make patches differ
+# in a single pixel. The upper one is for images whose few colours are far apart: it costs a few more updates. With 8,
+# the embedding network once learnt to distinguish patches from their reconstructions (docs/log).
 MIN_TOLERANCE, MAX_TOLERANCE = 1.0, 2.0
 
 
@@ -50,6 +50,8 @@ def tolerance_for(patches: Tensor) -> float:
 
 class ImageAutoencoder(Autoencoder):
     """Bits for each patch, through one bottleneck that all patches share."""
+
+    tolerance: Tensor  # scalar, in grey levels
 
     def __init__(self, shape: tuple[int, ...], bits: int) -> None:
         super().__init__()
@@ -75,7 +77,7 @@ class ImageAutoencoder(Autoencoder):
 
     def training_set(self, frames: Tensor) -> Tensor:
         """The distinct patches [U, F] of frames [n, H, W, channels]; the tolerance follows them."""
-        patches = torch.cat([unique_rows(self.grid.cut(part))[0] for part in frames.split(256)])
+        patches = torch.cat([unique_rows(self.grid.cut(part))[0] for part in torch.split(frames, 256)])
         patches, _ = unique_rows(patches)
         some = patches[:: -(-len(patches) // SAMPLE)]
         self.tolerance.fill_(min(float(self.tolerance), tolerance_for(some)))
@@ -85,7 +87,8 @@ class ImageAutoencoder(Autoencoder):
         """Distance of reconstructions in units of 255 grey levels, averaged over the distinct ones of `patches`."""
         target = unique_rows(patches)[0].float() / 255.0
         decoded = self.decoder(straight_through_sign(self.encoder(target - 0.5)))
-        return ((decoded - target).square().mean(dim=1) + 1e-5).sqrt().mean()  # smooth at 0
+        loss: Tensor = ((decoded - target).square().mean(dim=1) + 1e-5).sqrt().mean()  # smooth at 0
+        return loss
 
     def step_size(self, loss: float) -> float:
         return LEARNING_RATE * min(1.0, loss / COARSE)
@@ -95,8 +98,7 @@ class ImageAutoencoder(Autoencoder):
 
 
 class LeakySigmoid(nn.Module):
-    """A sigmoid that sends some gradient where it saturates: without the leak, black that came out too black never
-    came back."""
+    """A sigmoid with some gradient where it saturates: without the leak, pixels that were too black stayed so."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.sigmoid(x) + LEAK * x
@@ -124,7 +126,7 @@ class ImageCoder(Coder):
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
         patches, which = unique_rows(self.net.grid.cut(frames))
-        bits = [self.net.encoder(part.float() / 255.0 - 0.5) >= 0 for part in patches.split(PATCHES_AT_A_TIME)]
+        bits = [self.net.encoder(part.float() / 255.0 - 0.5) >= 0 for part in torch.split(patches, PATCHES_AT_A_TIME)]
         return pack_bits(torch.cat(bits)[which.view(len(frames), self.net.grid.count)].flatten(1))
 
     def decode(self, codes: Tensor) -> Tensor:
@@ -139,7 +141,7 @@ class ImageCoder(Coder):
         pairs, pair = unique_by(pairs, which << self.net.bits_per_patch | numbers)
         right = [
             patch_distance(patches.index_select(0, part[:, 0]), self._patches(part[:, 1])) <= self.net.tolerance
-            for part in pairs.split(PATCHES_AT_A_TIME)
+            for part in torch.split(pairs, PATCHES_AT_A_TIME)
         ]
         return torch.cat(right)[pair.view(len(frames), self.net.grid.count)].float().mean(dim=1)
 
@@ -151,6 +153,6 @@ class ImageCoder(Coder):
     @torch.no_grad()
     def _patches(self, numbers: Tensor) -> Tensor:
         """Decoded patches [m, F] uint8 of codes [m]."""
-        parts = numbers_to_bits(numbers, self.net.bits_per_patch).split(PATCHES_AT_A_TIME)
+        parts = torch.split(numbers_to_bits(numbers, self.net.bits_per_patch), PATCHES_AT_A_TIME)
         grey = ((self.net.decoder(p * 2.0 - 1.0) * 255.0).round().clamp(0.0, 255.0) for p in parts)
         return torch.cat([part.to(torch.uint8) for part in grey])

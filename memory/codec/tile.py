@@ -15,9 +15,12 @@ LEARNING_RATE = 1e-2  # 2e-3 resolves 22 tile kinds in 200-300 updates, 1e-2 in 
 class TileAutoencoder(Autoencoder):
     """A few bits for each tile of a symbolic grid [n, H, W, channels] uint8.
 
-    All tiles share one small autoencoder over tile kinds (combinations of the channels' values), and every kind
-    in a batch weighs the same however rare it is: a lone key among walls is worth as much as the walls.
+    All tiles share one small autoencoder over tile kinds (combinations of the channels' values). Every kind in a batch
+    has the same weight however rare it is: a single key counts as much as all the walls.
     """
+
+    strides: Tensor  # [channels]
+    parts: Tensor  # [kinds, channels]
 
     def __init__(self, shape: tuple[int, ...], categories: tuple[int, ...], bits: int) -> None:
         super().__init__()
@@ -77,6 +80,11 @@ class TileAutoencoder(Autoencoder):
 
 class TileCoder(Coder):
     """A frozen `TileAutoencoder`: two look-up tables."""
+
+    strides: Tensor  # [channels]
+    bits_of_kind: Tensor  # [kinds, b] bool
+    tile_of_code: Tensor  # [codes, channels]
+    tile_of_kind: Tensor  # [kinds, channels]
 
     def __init__(self, grid: tuple[int, ...], strides: Tensor, bits_of_kind: Tensor, tile_of_code: Tensor) -> None:
         super().__init__()

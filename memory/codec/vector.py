@@ -1,11 +1,11 @@
 """The codec of vector observations: it begins as a thermometer.
 
-Each component has as many thresholds as a code has bits for it, evenly apart around 0, and its bits say which of them
-it has reached; it decodes to the middle between two of them. With 294 bits that reads components from -9 to 9 of a
-vector of 3 and from -1 to 1 of one of 23 before anything was learnt, random ones too, which a network that begins at
-random hardly learns to read (docs/lab-notes.md, "bsuite's chains"). The rest is learnt: thresholds and levels move, and
-a small network beside the levels, which says nothing at first, adds what they miss. A vector of more components than
-bits has no threshold at first: all of them have one code until some is learnt.
+Each component has as many thresholds as a code has bits for it, evenly spaced around 0. Its bits say which thresholds
+it has reached, and it decodes to the middle between two of them. With 294 bits and before any training, that reads
+components from -9 to 9 of a vector of 3, and from -1 to 1 of a vector of 23, random ones too. A network that begins at
+random hardly learns to read those (docs/log). The rest is learnt: thresholds and levels move, and a small network
+beside the levels, with output 0 at first, adds what they miss. A vector with more components than bits has no threshold
+at first: all of them have one code until some threshold is learnt.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reinstate.memory.codec.autoencoders import Autoencoder, Coder, orthogonal
+from reinstate.memory.codec.autoencoders import Autoencoder, Coder, last_linear, orthogonal
 from reinstate.memory.codec.bits import pack_bits, straight_through_sign, unpack_bits
 
 VECTOR_TOLERANCE = 0.1  # a component of a vector is right when it decodes to within this
@@ -41,7 +41,7 @@ class VectorAutoencoder(Autoencoder):
     def begin(self, generator: torch.Generator | None = None) -> None:
         """Draws the parameters."""
         orthogonal(self.more_levels, generator=generator)
-        nn.init.zeros_(self.more_levels[-1].weight)
+        nn.init.zeros_(last_linear(self.more_levels).weight)
         for parameter in (*self.thresholds.parameters(), *self.levels.parameters()):
             nn.init.zeros_(parameter)
         width = self.levels.out_features
@@ -59,11 +59,13 @@ class VectorAutoencoder(Autoencoder):
 
     def encode(self, frames: Tensor) -> Tensor:
         """[n, bits], whose signs are the code."""
-        return self.thresholds(frames)
+        reached: Tensor = self.thresholds(frames)
+        return reached
 
     def decode(self, signs: Tensor) -> Tensor:
         """Vectors [n, width] from signs [n, bits], +1 or -1."""
-        return self.levels(signs) + self.more_levels(signs)
+        decoded: Tensor = self.levels(signs) + self.more_levels(signs)
+        return decoded
 
     def training_set(self, frames: Tensor) -> Tensor:
         """The frames themselves."""
