@@ -4,8 +4,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 # The main job is the crowded T-Maze, whose cue need not be looked for (benchmarks/recalculation/run.py).
-CROWDED := --chunk-steps 32 --chunk-decisions 16 --ent-coef 0.1 --final-ent-coef 0.02 \
-	--novelty-bonus 0 --imitation-coef 0 --episode-ring 512
+CROWDED := --rollout-steps 32 --rollout-decisions 16 --ent-coef 0.1 --final-ent-coef 0.02 \
+	--novelty-bonus 0 --imitation-coef 0 --replay-size 512
 
 .PHONY: train test check slow bench
 
