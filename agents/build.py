@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 
@@ -26,7 +26,6 @@ from reinstate.agents.recurrent import CELLS, RecurrentAgent
 from reinstate.memory.codec.codec import build_codec
 from reinstate.memory.options import MemoryOptions
 
-AgentName = Literal["memory", "lstm", "gru", "none"]
 Make = Callable[[ObservationSpec, int, MemoryOptions], Agent[Any]]
 
 

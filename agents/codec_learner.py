@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from reinstate.agents.interface import SideLearner
 from reinstate.agents.memory_agent import MemoryAgent
 from reinstate.agents.rollout import Rollout
 from reinstate.memory.codec.frames import FrameBuffer
@@ -13,7 +14,7 @@ from reinstate.memory.codec.training import CodecTraining
 from reinstate.memory.tensors import take
 
 
-class CodecLearner:
+class CodecLearner(SideLearner):
     """Trains the agent's codec on the frames that were written."""
 
     def __init__(self, agent: MemoryAgent) -> None:

@@ -50,7 +50,7 @@ class Collector(Generic[State]):
     def decide(
         self, agent: Agent[State], record: RolloutRecord | None = None
     ) -> tuple[np.ndarray, Inputs, Decision] | None:
-        """The environments [n] where the agent decides now, its inputs, and its decisions; None where there are none."""
+        """The environments [n] where the agent decides now, its inputs and its decisions; None where there are none."""
         deciding = self.repeat.deciding()
         if len(deciding) == 0:
             return None

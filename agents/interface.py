@@ -1,12 +1,13 @@
 """The protocols: what an agent is, what may be added to the update, and what a run must remember.
 
-`Stateful` objects are saved as plain values: tensors, numbers, strings, lists and dicts of them.
+`Stateful` objects are saved as plain values: tensors, numbers, strings, lists and dicts of them. A class that inherits
+from a protocol need only write what it does: the other methods do nothing.
 Letters: B environments, n decisions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -29,9 +30,11 @@ class Stateful(Protocol):
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values."""
+        return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> Any:
         """Takes over the values of `state_dict`."""
+        return None
 
 
 class RolloutRecord(Stateful, Protocol):
@@ -39,6 +42,7 @@ class RolloutRecord(Stateful, Protocol):
 
     def repeat(self, index: Tensor) -> None:
         """Environments `index` [n] begin the rollout with a decision of the last one, which is still open."""
+        return None
 
 
 @dataclass
@@ -119,11 +123,13 @@ class Update:
 class LossTerm(Stateful, Protocol):
     """A loss that is added to PPO's in every epoch."""
 
-    def parameters(self) -> list[torch.nn.Parameter]:
+    def parameters(self) -> Iterable[torch.nn.Parameter]:
         """Its own, trained with the agent's."""
+        return []
 
     def begin_update(self, update: Update) -> None:
         """Called once before the epochs of an update."""
+        return None
 
     def loss(self, update: Update, log: dict[str, float]) -> Tensor | None:
         """The loss, a scalar, or None for nothing; figures go into `log`."""
@@ -139,9 +145,11 @@ class LossTerm(Stateful, Protocol):
             length: [n] steps.
             terminated: [n] bool, False where truncated.
         """
+        return None
 
     def describe(self) -> str:
         """What it costs, in one line; empty where there is nothing to say."""
+        return ""
 
 
 class RewardBonus(Protocol):
@@ -159,6 +167,7 @@ class SideLearner(Stateful, Protocol):
 
     def describe(self) -> str:
         """What it costs, in one line; empty where there is nothing to say."""
+        return ""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ Letters: B environments, n decisions, A actions.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,18 +24,8 @@ class NoState(TensorStruct):
     nothing: Tensor  # [B, 0]
 
 
-class NoRecord:
+class NoRecord(RolloutRecord):
     """Nothing to note: the decisions are enough."""
-
-    def repeat(self, index: Tensor) -> None:
-        """Nothing to note."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Nothing."""
 
 
 class WithoutSlots(nn.Module):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+AgentName = Literal["memory", "lstm", "gru", "none"]
 CreditName = Literal["bootstrap", "episodic", "synthetic"]
 
 

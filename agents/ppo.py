@@ -112,20 +112,16 @@ def update(agent: Agent[Any], rollout: Rollout, learner: Learner, progress: floa
     bonus = torch.zeros_like(rollout.decision.value)
     for paid in learner.extras.bonuses:
         bonus = bonus + paid.of_rollout(u)
-    advantage = advantages(u, o.gae_lambda, bonus)
-    target = advantages(u, o.critic_lambda, bonus) + rollout.decision.value  # [n]
-    check_finite(target[closed])
-    learner.targets.add(target[closed])
+    targets = targets_of(u, bonus)
+    learner.targets.add(targets.value[closed])
     agent.heads.rescale(learner.targets.mean, learner.targets.std)
-    advantage = advantage - advantage[closed].mean()
-    deviation = advantage[closed].square().mean().sqrt() + 1e-8
 
     log: dict[str, float] = {}
     for epoch in range(o.epochs):
         picked = pick(closed, DECISIONS * rollout.num_envs, learner.generator)
         replay = agent.replay(rollout, picked)
         last = log if epoch == o.epochs - 1 else None
-        loss = ppo_loss(agent, u, replay, picked, advantage, deviation, target, last)
+        loss = ppo_loss(u, replay, picked, targets, agent.heads.value_std, last)
         for term in learner.extras.terms:
             added = term.loss(u, log)
             loss = loss if added is None else loss + added
@@ -134,18 +130,41 @@ def update(agent: Agent[Any], rollout: Rollout, learner: Learner, progress: floa
         log |= agent.send(rollout, replay, first_epoch=epoch == 0)
         log |= clip(learner.groups, o.max_grad_norm)
         learner.optimizer.step()
-    explained = explained_variance(rollout.decision.value[closed], target[closed])
+    explained = explained_variance(rollout.decision.value[closed], targets.value[closed])
     rates = {"train/reward_rate": u.average.rate, "train/learning_rate": learner.optimizer.param_groups[0]["lr"]}
     return log | rates | {"train/explained_variance": explained}
 
 
-def advantages(u: Update, gae_lambda: float, bonus: Tensor) -> Tensor:
-    """Advantages [n]; `bonus` [n] is paid beside the rewards."""
+@dataclass(frozen=True)
+class Targets:
+    """What a rollout's decisions are trained towards, the same in all epochs."""
+
+    advantage: Tensor  # [n] less the mean over closed decisions
+    deviation: Tensor  # scalar, of the advantages
+    value: Tensor  # [n] of the critic
+
+
+def targets_of(u: Update, bonus: Tensor) -> Targets:
+    """The targets of an update; `bonus` [n] is paid beside the rewards.
+
+    Raises:
+        FloatingPointError: they are not finite.
+    """
     outcome, value = u.rollout.outcome, u.rollout.decision.value
     # An open decision counts with what it has earned so far, and beyond it with its own value: nothing but the
     # critic's clock has moved on.
     next_value = torch.where(outcome.closed, outcome.next_value, value)
-    return relative_advantages(outcome, value, next_value, torch.full_like(value, gae_lambda), bonus, u.average)
+
+    def advantage(lam: float) -> Tensor:
+        return relative_advantages(outcome, value, next_value, torch.full_like(value, lam), bonus, u.average)
+
+    ours, critic = advantage(u.options.gae_lambda), advantage(u.options.critic_lambda) + value
+    if not bool(critic[outcome.closed].isfinite().all()):
+        raise FloatingPointError(
+            "the critic's targets are not finite: look for such rewards and observations in the environment"
+        )
+    ours = ours - ours[outcome.closed].mean()
+    return Targets(ours, ours[outcome.closed].square().mean().sqrt() + 1e-8, critic)
 
 
 def pick(closed: Tensor, most: int, generator: torch.Generator) -> Tensor:
@@ -158,35 +177,30 @@ def pick(closed: Tensor, most: int, generator: torch.Generator) -> Tensor:
 
 
 def ppo_loss(
-    agent: Agent[Any],
-    u: Update,
-    replay: Replay,
-    picked: Tensor,
-    advantage: Tensor,
-    deviation: Tensor,
-    target: Tensor,
-    log: dict[str, float] | None,
+    u: Update, replay: Replay, picked: Tensor, targets: Targets, value_std: Tensor, log: dict[str, float] | None
 ) -> Tensor:
-    """Clipped policy loss, value loss, scale loss and entropy bonus at the `picked` decisions; figures go into `log`.
+    """Clipped policy loss, value loss, scale loss and entropy bonus at the decisions `picked` [n]; figures into `log`.
+
+    `value_std`: scalar, the unit of the critic.
 
     The entropy bonus is in units of each state's advantage scale: it counts as much as what the state decides, else
     rare decisions lose their entropy first.
     """
-    o, d = u.options, u.rollout.decision.take(picked)
+    o, d, advantage = u.options, u.rollout.decision.take(picked), targets.advantage[picked]
     weight = share_between(d.wrote, WROTE_SHARE)
     log_prob = torch.log_softmax(replay.logits, dim=-1).gather(1, d.action[:, None]).squeeze(1)
-    policy = clipped_policy_loss(log_prob, d.log_prob, (advantage / deviation)[picked], o.clip_coef)
-    critic = value_loss(replay.value, target[picked]) / agent.heads.value_std.square()
-    scale = scale_loss(replay.log_scale, advantage[picked])
+    policy = clipped_policy_loss(log_prob, d.log_prob, advantage / targets.deviation, o.clip_coef)
+    critic = value_loss(replay.value, targets.value[picked]) / value_std.square()
+    scale = scale_loss(replay.log_scale, advantage)
     uncertainty = entropy(replay.logits)
-    temperature = u.ent_coef * (d.scale / deviation)
+    temperature = u.ent_coef * (d.scale / targets.deviation)
     if log is not None:
         ratio = (log_prob.detach() - d.log_prob).exp()
         log |= {
             "train/policy_loss": float((weight * policy.detach()).sum()),
             "train/value_loss": float((weight * critic.detach()).sum()),
             "train/entropy": float((weight * uncertainty.detach()).sum()),
-            "train/entropy_decisive": weighted_mean(uncertainty.detach(), weight * advantage[picked].abs()),
+            "train/entropy_decisive": weighted_mean(uncertainty.detach(), weight * advantage.abs()),
             "train/approx_kl": float((weight * approximate_kl(log_prob.detach(), d.log_prob)).sum()),
             "train/clip_fraction": float((weight * ((ratio - 1).abs() > o.clip_coef)).sum()),
         }
@@ -200,14 +214,6 @@ def share_between(wrote: Tensor, share: float) -> Tensor:
     if fresh in (0.0, float(count)):
         return torch.full((count,), 1 / count)
     return wrote * (share / fresh) + (1 - wrote) * ((1 - share) / (count - fresh))
-
-
-def check_finite(target: Tensor) -> None:
-    """Raises FloatingPointError for targets of the critic that are not finite."""
-    if not bool(target.isfinite().all()):
-        raise FloatingPointError(
-            "the critic's targets are not finite: look for such rewards and observations in the environment"
-        )
 
 
 def clip(groups: list[list[nn.Parameter]], max_norm: float) -> dict[str, float]:

@@ -10,8 +10,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from reinstate.agents.build import AgentName
-from reinstate.agents.options import LearningOptions
+from reinstate.agents.options import AgentName, LearningOptions
 from reinstate.experiment.errors import UserError
 from reinstate.memory.options import MemoryOptions
 

@@ -5,14 +5,14 @@ A late reward reaches the remembered decision in one sum, however many steps lie
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from reinstate.agents.interface import RewardBonus, Stateful, Update
+from reinstate.agents.interface import LossTerm, RewardBonus, Stateful, Update
 from reinstate.agents.losses import SCALE_COEF, clipped_policy_loss, entropy, explained_variance, scale_loss, value_loss
 from reinstate.agents.memory_agent import EpisodeReplay, MemoryAgent, MemoryAgentState
 from reinstate.agents.returns import relative_advantages
@@ -59,14 +59,15 @@ class Advantages:
 class EventTerm(Stateful, Protocol):
     """A loss at each remembered decision, added to those of PPO."""
 
-    def parameters(self) -> list[nn.Parameter]:
+    def parameters(self) -> Iterable[nn.Parameter]:
         """Its own, trained with the agent's."""
+        return []
 
     def loss(self, remembered: Remembered, advantages: Advantages, log: dict[str, float]) -> Tensor:
         """The loss [n]; figures go into `log`."""
 
 
-class EpisodicReplay:
+class EpisodicReplay(LossTerm):
     """The losses of a rollout at the remembered decisions of finished episodes.
 
     Older policies made these decisions. Advantages go back from one to the one before by lambda min(1, pi / mu) (the
@@ -91,7 +92,7 @@ class EpisodicReplay:
         self.bonuses, self.terms = list(bonuses), list(terms)
         self.buffer = EpisodeBuffer(capacity, memory)
 
-    def parameters(self) -> list[nn.Parameter]:
+    def parameters(self) -> Iterable[nn.Parameter]:
         return [p for term in self.terms for p in term.parameters()]
 
     def begin_update(self, update: Update) -> None:

@@ -7,31 +7,20 @@ the critic expects are imitated besides, without any ratio: what went well once,
 
 from __future__ import annotations
 
-from typing import Any
+from torch import Tensor
 
-from torch import Tensor, nn
-
-from reinstate.agents.extensions.episodic_replay import Advantages, Remembered
+from reinstate.agents.extensions.episodic_replay import Advantages, EventTerm, Remembered
 
 
-class Imitation:
+class Imitation(EventTerm):
     """An event term: -log pi in proportion to the gain."""
 
     def __init__(self, coef: float) -> None:
         self.coef = coef
 
-    def parameters(self) -> list[nn.Parameter]:
-        return []
-
     def loss(self, remembered: Remembered, advantages: Advantages, log: dict[str, float]) -> Tensor:
         gain = advantages.in_full / advantages.deviation
         return self.coef * imitation_loss(remembered.replay.log_prob, gain)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        pass
 
 
 def imitation_loss(log_prob: Tensor, gain: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from reinstate.agents.extensions.episodic_replay import Remembered
+from reinstate.agents.extensions.episodic_replay import EventBonus, Remembered
 from reinstate.agents.extensions.rarity import Rarity, RarityDraws, beyond
 from reinstate.agents.interface import Update
 from reinstate.agents.memory_agent import MemoryRecord
@@ -19,7 +19,7 @@ from reinstate.memory.slots import MemoryState
 from reinstate.memory.visibility import EMPTY
 
 
-class NoveltyBonus:
+class NoveltyBonus(EventBonus):
     """Reward for surprise; the coefficient falls to 0 over the run."""
 
     def __init__(self, coef: float, draws: RarityDraws) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from reinstate.agents.extensions.episodic_replay import Draws
 from reinstate.memory.episodes import EpisodeBuffer
 
 
@@ -47,7 +48,7 @@ class Rarity:
         return torch.where(code_version == self.version, -torch.log((held + 1) / (self.episodes + 1)), 0.0)
 
 
-class RarityDraws:
+class RarityDraws(Draws):
     """Draws finished episodes by `share_of_draws`, counted once an update."""
 
     rarity: Rarity | None = None

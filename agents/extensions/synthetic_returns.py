@@ -5,13 +5,14 @@ Letters: M episodes, N slots, n events, D embedding width.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reinstate.agents.extensions.episodic_replay import Advantages, Remembered
+from reinstate.agents.extensions.episodic_replay import Advantages, EventBonus, EventTerm, Remembered
 from reinstate.agents.interface import Update
 from reinstate.agents.losses import explained_variance
 from reinstate.agents.memory_agent import MemoryAgent
@@ -71,14 +72,14 @@ def explanation_loss(expected: Tensor, earned: Tensor, returns: Tensor) -> Tenso
     return F.huber_loss(expected, earned, reduction="none") + SPREAD * returns.square()
 
 
-class SyntheticCredit:
+class SyntheticCredit(EventTerm, EventBonus):
     """Synthetic returns as an event term, which learns them, and as a bonus, which pays them."""
 
     def __init__(self, agent: MemoryAgent, net: SyntheticReturns) -> None:
         self.agent, self.net = agent, net
 
-    def parameters(self) -> list[nn.Parameter]:
-        return list(self.net.parameters())
+    def parameters(self) -> Iterable[nn.Parameter]:
+        return self.net.parameters()
 
     def loss(self, remembered: Remembered, advantages: Advantages, log: dict[str, float]) -> Tensor:
         r, memory, at = remembered.replay, remembered.episodes.memory, self._at(remembered)
