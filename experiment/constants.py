@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -28,7 +29,8 @@ def constants() -> dict[str, Any]:
     return found
 
 
-def names_set_in(module: ModuleType) -> list[str]:
+@functools.cache  # sources do not change while a process runs
+def names_set_in(module: ModuleType) -> tuple[str, ...]:
     """The upper-case names that a module sets itself; others that it has are imported."""
     targets: list[ast.expr] = []
     for line in ast.parse(inspect.getsource(module)).body:
@@ -36,7 +38,7 @@ def names_set_in(module: ModuleType) -> list[str]:
             targets += line.targets
         elif isinstance(line, ast.AnnAssign):
             targets.append(line.target)
-    return [target.id for target in targets if isinstance(target, ast.Name) and target.id.isupper()]
+    return tuple(target.id for target in targets if isinstance(target, ast.Name) and target.id.isupper())
 
 
 def as_json(value: object) -> Any:

@@ -1,11 +1,8 @@
-"""The command `reinstate play`, driven through pipes and through a terminal that nobody sits at."""
+"""The command `reinstate play`, driven by lines of text and through a terminal that nobody sits at."""
 
 import io
 import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -25,21 +22,13 @@ def play(monkeypatch, keys, *arguments):
     return main(["play", *arguments])
 
 
-def test_a_t_maze_is_won_through_a_pipe():
-    command = [sys.executable, "-m", "reinstate", "play", *T_MAZE]
-    done = subprocess.run(
-        command,
-        input="right\nright\nup\nq\n",
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-        cwd=Path(__file__).parents[2],
-    )
-    *_, last, end = done.stdout.splitlines()
+def test_a_t_maze_is_won(monkeypatch, capsys):
+    assert play(monkeypatch, ["right", "right", "up", "q"], *T_MAZE) == 0
+    printed = capsys.readouterr().out
+    *_, last, end = printed.splitlines()
     assert last == "step 3: up, reward 1, return 1"
     assert end.startswith("episode terminated with success at step 3, return 1")
-    assert "\x1b" not in done.stdout
+    assert "\x1b" not in printed
 
 
 def test_what_follows_the_quit_key_is_not_played(monkeypatch, capsys):
@@ -66,14 +55,14 @@ def test_losing_restarting_and_keys_without_an_action(monkeypatch, capsys):
 def test_the_keys_of_minigrid(monkeypatch, capsys):
     keys = ["left", "right", "up", "p", "d", "space", "enter"]
     assert play(monkeypatch, keys, "MiniGrid-MemoryS7-v0") == 0
-    told = capsys.readouterr().out
-    assert "a new episode: go to the matching object" in told
-    played = re.findall(r"step \d: (\w+),", told)
+    printed = capsys.readouterr().out
+    assert "a new episode: go to the matching object" in printed
+    played = re.findall(r"step \d: (\w+),", printed)
     assert played == ["left", "right", "forward", "pickup", "drop", "toggle", "done"]
 
 
 @pytest.mark.parametrize(("seed", "cue"), [(0, "green ball"), (1, "green key")])
-def test_the_cue_of_a_grid_is_told_while_it_is_in_view(monkeypatch, capsys, seed, cue):
+def test_the_cue_of_a_grid_is_named_while_it_is_in_view(monkeypatch, capsys, seed, cue):
     arguments = ["Reinstate/GridTMazePassive-v0", "--env-kwargs", "length=10", "--seed", str(seed)]
     assert play(monkeypatch, ["left", "left"], *arguments) == 0
     seen = [line for line in capsys.readouterr().out.splitlines() if line.startswith("in view: ")]
