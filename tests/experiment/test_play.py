@@ -11,8 +11,9 @@ import pytest
 from maze_play import ALL_IDS
 
 from reinstate.experiment.cli import main
+from reinstate.experiment.errors import UserError
 from reinstate.experiment.keyboard import keys_of_terminal, keys_of_window
-from reinstate.experiment.play import action_names, half_blocks, keys_of_actions
+from reinstate.experiment.play import TEXT_LINES, action_names, half_blocks, keys_of_actions
 
 T_MAZE = ["Reinstate/TMazePassive-v0", "--env-kwargs", "length=2", "--seed", "0"]  # the goal of seed 0 is up
 
@@ -163,3 +164,19 @@ def test_an_environment_without_a_picture_is_refused(monkeypatch, capsys):
     monkeypatch.setitem(gym.registry, "Bare-v0", gym.envs.registration.EnvSpec("Bare-v0", entry_point=gym.Env))
     assert play(monkeypatch, ["q"], "Bare-v0") == 2
     assert capsys.readouterr().err.count("rgb_array") == 1
+
+
+def test_a_terminal_shows_the_picture_above_the_text(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: (40, 21))
+    assert play(monkeypatch, ["right"], *T_MAZE) == 0
+    screens = capsys.readouterr().out.split("\x1b[H\x1b[J")[1:]
+    assert len(screens) == 2 and all("keys: " in screen for screen in screens)
+    assert all(0 < screen.count("\x1b[0m\n") <= 21 - TEXT_LINES for screen in screens)
+    assert screens[1].endswith("step 1: right, reward 0, return 0\n")
+
+
+def test_more_actions_than_keys():
+    assert len(keys_of_actions(list(range(34)))) == 34
+    with pytest.raises(UserError, match="the environment has 35 actions, and only 34 can have a key"):
+        keys_of_actions(list(range(35)))
