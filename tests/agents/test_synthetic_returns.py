@@ -23,12 +23,6 @@ def written_at(*steps):
     return episodes, events(episodes, memory.written)
 
 
-def test_older_slots_are_those_written_before():
-    episodes, e = written_at([5, 50, 90], [7])
-    f, t = False, True
-    assert older_slots(episodes.memory, e).tolist() == [[f, f, f], [t, f, f], [t, t, f], [f, f, f]]
-
-
 def test_expected_reward_against_a_naive_sum():
     torch.manual_seed(0)
     episodes, e = written_at([5, 50, 90], [7, 8])
