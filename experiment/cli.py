@@ -80,7 +80,7 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(options, PlayOptions):
             return play(options)
         if isinstance(options, BenchOptions):
-            return bench(options)
+            return bench(argv[1:])
         return train(options, ["reinstate", *argv])
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

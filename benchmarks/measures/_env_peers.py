@@ -1,7 +1,7 @@
-"""Steps a second of one peer: `python env_speed_peers.py {envpool,xland-minigrid} ID BATCH SECONDS`.
+"""Steps a second of one peer: `python _env_peers.py {envpool,xland-minigrid} ID BATCH SECONDS`.
 
-`env_speed.py` runs this with the Python given as `--peers-python`, which has `envpool` and `xminigrid` installed and
-nothing else of this repository. Tried with envpool 1.2.5 and xminigrid 0.9.3 (jax 0.10) on Python 3.11.
+`env_speed.py` runs this file with the Python of `.venv-peers`, which has `envpool` and `xminigrid` installed and
+nothing of this repository. Tried with envpool 1.2.5 and xminigrid 0.9.3 (jax 0.10) on Python 3.11.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ import numpy as np
 
 # xland-minigrid has its own sizes of Memory; the nearest stands in.
 XLAND_IDS = {"MiniGrid-MemoryS13-v0": "MiniGrid-MemoryS16", "MiniGrid-DoorKey-8x8-v0": "MiniGrid-DoorKey-8x8"}
-
-
 WINDOWS = 5
 
 
@@ -30,7 +28,7 @@ def one_core() -> None:
 def steps_a_second(step: Callable[[np.ndarray], Any], num_envs: int, num_actions: int, seconds: float) -> float:
     """How many environment steps `step` makes in a second of random actions: the best of 5 shares of the time.
 
-    Others who use the machine only ever slow a share down.
+    Other work on the machine can only slow a share down.
     """
     actions = np.random.default_rng(0).integers(num_actions, size=(1009, num_envs))
     best, batches = 0.0, 0

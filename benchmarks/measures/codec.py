@@ -1,33 +1,28 @@
-"""What does the image codec keep, and at what price? `python benchmarks/images/codec.py`, 3 minutes on one core.
+"""The image codec: what it keeps, in how many bytes, and how fast.
 
-The codec trains online as in a run: a random policy plays, the ring fills, 20 updates a chunk. Each row of the table
-then tells
+The codec trains online as in a run: a random policy plays, the buffer fills, 20 updates a rollout. Each row has
 - the share of fresh frames that are faithful (every patch within the tolerance) after so many updates;
-- cue: of the fresh frames that show a cue, the share in which it can be read off the reinstatement: every cell of it is
+- cue: of the fresh frames that show a cue, the share in which it can be read from the decoded frame: every cell is
   taken for the kind of patch that it is nearest to, and the cells that hold a cue must be the true ones;
-- the tolerance that was found, in grey levels, and what encoding and decoding take (the best of several times).
+- the tolerance that was found, in grey levels, and the time of encoding and decoding (the best of several times).
 
 Cues: T-Maze the green key and the green ball, Key-to-Door the key, Visual Match the three colours.
-`noise` replaces a share of the pixels by random colours, anew in every frame; kinds and cues are those without noise.
+`noise` replaces a share of the pixels by random colours, drawn again in every frame; kinds and cues are those without
+noise. Three minutes on one core.
 """
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, cast
 
 import numpy as np
 import torch
-import tyro
 from torch import Tensor
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from runs import write_page
-
+from benchmarks.rows import Row, markdown
 from reinstate.envs.adapt import make_vector
 from reinstate.envs.grid_engine import BALL, GREEN, KEY
 from reinstate.envs.grid_pixels import tile_atlas
@@ -39,8 +34,9 @@ from reinstate.memory.image_codec import ImageCoder
 from reinstate.memory.options import MemoryOptions
 from reinstate.memory.patches import PatchGrid, distinct_rows
 
-HERE = Path(__file__).parent
-ENVS, STEPS = 128, 16  # of a chunk
+ENVS, STEPS = 128, 16  # of a rollout
+CHECKS = (100, 300, 600, 1200)  # codec updates after which fresh frames are looked at
+NOISES, MOST_NOISY = (0.01, 0.05), 300  # with noise all patches differ, which is slow: fewer updates
 LARGER = np.arange(84) * 2 // 3  # pixels of an image of 56 that make one of 84: tiles of 12
 
 
@@ -59,13 +55,12 @@ GREEN_THINGS = tile_atlas()[0, [KEY, BALL], GREEN, 0]
 GREEN_THINGS_12 = GREEN_THINGS[:, LARGER[:12]][:, :, LARGER[:12]]
 PASSIVE, CROWDED = "Reinstate/GridTMazePassive-v0", "Reinstate/GridTMazeCrowdedPassive-v0"
 PIXELS = {"length": 20, "observation": "pixels"}
+MATCH = "Reinstate/VisualMatchPassive-v0"
 TASKS = {
     "Key-to-Door 5x5": Task(
         "Reinstate/KeyToDoor-v0", {"delay": 10}, COLOURS[[KEY_CELL]].reshape(-1, 1, 1, 3), (32, 11, 3)
     ),
-    "Visual Match 5x5": Task(
-        "Reinstate/VisualMatchPassive-v0", {"delay": 10}, COLOURS[list(SQUARES)].reshape(-1, 1, 1, 3), (32, 11, 3)
-    ),
+    "Visual Match 5x5": Task(MATCH, {"delay": 10}, COLOURS[list(SQUARES)].reshape(-1, 1, 1, 3), (32, 11, 3)),
     "T-Maze 56x56": Task(PASSIVE, PIXELS, GREEN_THINGS, (27, 6, 3)),
     "crowded T-Maze 56x56": Task(CROWDED, PIXELS, GREEN_THINGS, (27, 6, 4)),
     "crowded T-Maze 84x84": Task(CROWDED, PIXELS, GREEN_THINGS_12, (27, 6), enlarged=True),
@@ -73,16 +68,62 @@ TASKS = {
 NOISY = "crowded T-Maze 56x56"
 
 
-@dataclass(frozen=True)
-class Sizes:
-    """Measure the image codec."""
+def cells(known: list[Row]) -> Iterable[Row]:
+    found = [(name, 0.0, bits) for name in TASKS for bits in TASKS[name].bits]
+    found += [(NOISY, noise, bits) for noise in NOISES for bits in TASKS[NOISY].bits[:2]]
+    return [{"frames": name, "noise": noise, "bits": bits} for name, noise, bits in found]
 
-    tasks: tuple[Literal[*TASKS], ...] = tuple(TASKS)
-    """Which of them."""
-    checks: tuple[int, ...] = (100, 300, 600, 1200)
-    """Codec updates after which fresh frames are looked at."""
-    noises: tuple[float, ...] = (0.01, 0.05)
-    """Shares of random pixels, on the crowded T-Maze of 56x56, up to 300 updates: all patches differ, which is slow."""
+
+def rows(cell: Row) -> Iterator[Row]:
+    """One: {bytes, faithful: {updates: share}, cue, tolerance, encode_ms, decode_ms}."""
+    task, noise = TASKS[cell["frames"]], cell["noise"]
+    checks = [check for check in CHECKS if not noise or check <= MOST_NOISY]
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+    frames = Frames(task, noise)
+    noisy, clean = frames.rollout()
+    shape, cues = tuple(noisy.shape[1:]), torch.from_numpy(task.cues).flatten(1)
+    grid = PatchGrid.of(shape)
+    net = build_autoencoder("image", shape, (), cell["bits"] * grid.count)
+    codec = Codec(net, FrameRing(MemoryOptions().codec_ring, noisy[0]))
+    kinds = distinct_rows(grid.cut(clean))[0]
+    faithful, cue, updates = {}, 0.0, MemoryOptions().codec_updates
+    for done in range(updates, max(checks) + 1, updates):
+        codec.ring.add(noisy)
+        codec.learn(updates, generator)
+        noisy, clean = frames.rollout()  # fresh
+        kinds = distinct_rows(torch.cat([kinds, distinct_rows(grid.cut(clean))[0]]))[0]
+        if done in checks:
+            coder = cast(ImageCoder, codec.current)
+            codes = coder.encode(noisy)
+            faithful[str(done)] = float((coder.fidelity(noisy, codes) == 1).float().mean())
+            cue = cue_share(grid, clean, coder.decode(codes), kinds, cues)
+    found = {"bytes": codec.code_bytes, "faithful": faithful, "cue": cue, "tolerance": float(coder.net.tolerance)}
+    times = {"encode_ms": best_ms(lambda: coder.encode(noisy[:256]))}
+    yield cell | found | times | {"decode_ms": best_ms(lambda: coder.decode(codes[:1024]))}
+
+
+def table(rows: list[Row]) -> str:
+    lines = []
+    for r in rows:
+        faithful = (r["faithful"].get(str(check)) for check in CHECKS)
+        shares = ["" if share is None else f"{share:.3f}" for share in faithful]
+        figures = [f"{r['cue']:.3f}", *(f"{r[key]:.1f}" for key in ("tolerance", "encode_ms", "decode_ms"))]
+        lines.append([r["frames"], f"{r['noise']:g}", str(r["bits"]), str(r["bytes"]), *shares, *figures])
+    heads = ["frames", "noise", "bits a patch", "bytes", *(f"faithful after {check}" for check in CHECKS)]
+    return markdown([*heads, "cue", "tolerance", "encode 256, ms", "decode 1,024, ms"], lines)
+
+
+def random_play(env: str, kwargs: dict[str, Any], num_envs: int, seed: int, rng: np.random.Generator) -> Iterator[Any]:
+    """The frames [num_envs * STEPS, H, W, 3] of a random policy, rollout by rollout, without an end."""
+    envs: Any = make_vector(env, num_envs, kwargs)
+    now = envs.reset(seed=list(range(seed, seed + num_envs)))[0].copy()
+    while True:
+        seen = []
+        for _ in range(STEPS):
+            seen.append(now)
+            now = envs.step(rng.integers(0, envs.single_action_space.n, num_envs))[0].copy()
+        yield np.concatenate(seen)
 
 
 class Frames:
@@ -90,16 +131,11 @@ class Frames:
 
     def __init__(self, task: Task, noise: float) -> None:
         self.task, self.noise, self.rng = task, noise, np.random.default_rng(0)
-        self.envs = make_vector(task.env, ENVS, task.kwargs)
-        self.now = self.envs.reset(seed=list(range(ENVS)))[0].copy()
+        self.play = random_play(task.env, task.kwargs, ENVS, 0, self.rng)
 
-    def chunk(self) -> tuple[Tensor, Tensor]:
+    def rollout(self) -> tuple[Tensor, Tensor]:
         """The next ENVS * STEPS frames: as seen, and without noise."""
-        seen = []
-        for _ in range(STEPS):
-            seen.append(self.now)
-            self.now = self.envs.step(self.rng.integers(0, self.envs.single_action_space.n, ENVS))[0].copy()
-        clean = np.concatenate(seen)
+        clean = next(self.play)
         if self.task.enlarged:
             clean = clean[:, LARGER][:, :, LARGER]
         random = self.rng.random((*clean.shape[:3], 1)) < self.noise
@@ -107,9 +143,16 @@ class Frames:
         return torch.from_numpy(noisy), torch.from_numpy(clean)
 
 
-def cue_cells(coder: ImageCoder, images: Tensor, kinds: Tensor, cues: Tensor) -> Tensor:
+def cue_share(grid: PatchGrid, clean: Tensor, decoded: Tensor, kinds: Tensor, cues: Tensor) -> float:
+    """Of the frames that show a cue, the share whose cues can be read from what was decoded."""
+    truth = cue_cells(grid, clean, kinds, cues)
+    right = (cue_cells(grid, decoded, kinds, cues) == truth).all(dim=1)
+    return float(right[(truth >= 0).any(dim=1)].float().mean())
+
+
+def cue_cells(grid: PatchGrid, images: Tensor, kinds: Tensor, cues: Tensor) -> Tensor:
     """Which cue each cell is nearest to [n, P]: its number, or -1 where another kind of patch is nearer."""
-    patches, which = distinct_rows(coder.net.grid.cut(images))
+    patches, which = distinct_rows(grid.cut(images))
     nearest = kinds[torch.cdist(patches.float(), kinds.float()).argmin(dim=1)]  # [U, F]
     equal = (nearest[:, None] == cues).all(dim=2)  # [U, k]
     number = torch.where(equal.any(dim=1), equal.int().argmax(dim=1), -1)
@@ -123,56 +166,3 @@ def best_ms(work: Callable[[], Any], times: int = 30) -> float:
         return time.perf_counter() - start
 
     return 1e3 * min(once() for _ in range(times))
-
-
-def measure(task: Task, bits: int, noise: float, checks: tuple[int, ...]) -> list[str]:
-    """The cells of a row, from `bytes` on."""
-    torch.manual_seed(0)
-    generator = torch.Generator().manual_seed(0)
-    frames = Frames(task, noise)
-    noisy, clean = frames.chunk()
-    cues = torch.from_numpy(task.cues).flatten(1)
-    net: Any = build_autoencoder("image", tuple(noisy.shape[1:]), (), bits * PatchGrid.of(tuple(noisy.shape[1:])).count)
-    codec = Codec(net, FrameRing(MemoryOptions().codec_ring, noisy[0]))
-    kinds = distinct_rows(net.grid.cut(clean))[0]
-    faithful, cue, updates = [], 0.0, MemoryOptions().codec_updates
-    for done in range(updates, max(checks) + 1, updates):
-        codec.ring.add(noisy)
-        codec.learn(updates, generator)
-        noisy, clean = frames.chunk()  # fresh
-        kinds = distinct_rows(torch.cat([kinds, distinct_rows(net.grid.cut(clean))[0]]))[0]
-        if done in checks:
-            coder: Any = codec.current
-            codes = coder.encode(noisy)
-            faithful.append(float((coder.fidelity(noisy, codes) == 1).float().mean()))
-            truth = cue_cells(coder, clean, kinds, cues)
-            shown = (truth >= 0).any(dim=1)
-            guess = cue_cells(coder, coder.decode(codes), kinds, cues)
-            cue = float((guess == truth).all(dim=1)[shown].float().mean())
-    frames.envs.close()
-    encode = best_ms(lambda: coder.encode(noisy[:256]))
-    decode = best_ms(lambda: coder.decode(codes[:1024]))
-    shares = [f"{share:.3f}" for share in faithful]
-    found = [f"{cue:.3f}", *(f"{x:.1f}" for x in (float(coder.net.tolerance), encode, decode))]
-    return [str(net.code_bytes), *shares, *found]
-
-
-def main(o: Sizes) -> list[str]:
-    torch.set_num_threads(1)
-    head = ["frames", "noise", "bits a patch", "bytes", *(f"faithful after {c}" for c in o.checks)]
-    head += ["cue", "tolerance", "encode 256, ms", "decode 1,024, ms"]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
-    print(*lines, sep="\n", flush=True)
-    rows = [(name, 0.0, bits, o.checks) for name in o.tasks for bits in TASKS[name].bits]
-    few = tuple(c for c in o.checks if c <= 300)
-    rows += [(NOISY, noise, bits, few) for noise in o.noises for bits in TASKS[NOISY].bits[:2]]
-    for name, noise, bits, checks in rows:
-        cells = measure(TASKS[name], bits, noise, checks)
-        cells[1 + len(checks) : 1 + len(checks)] = ["" for _ in o.checks[len(checks) :]]
-        lines.append("| " + " | ".join([name, f"{noise:g}", str(bits), *cells]) + " |")
-        print(lines[-1], flush=True)
-    return lines
-
-
-if __name__ == "__main__":
-    write_page(HERE / "codec.md", "The image codec", __doc__, "\n".join(main(tyro.cli(Sizes))))

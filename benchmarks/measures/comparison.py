@@ -1,41 +1,36 @@
-"""Is what is seen what is remembered? `python benchmarks/recalculation/comparison.py`.
+"""Comparing what is seen with what is remembered.
 
 The supervised counterpart of Visual Match: a colour is shown at the start of an episode, and of the coloured squares
-that are seen after the apples only the one of that colour pays. Neither colour tells anything without the
-other, so nothing is learnt before the embedding network, the read and the heads fit together. A policy that wanders
-about plays `VisualMatchPassive` or `VisualMatchActive` with a delay of 5, 128 fresh episodes for an update; the agent's
-own networks read every distinct picture of the episode so far (the true ones: this is not about codes), wherever a
-square is in view. In the active task the colour is seen from many cells, and states whose colour was not are left out.
+that are seen after the apples only the one of that colour pays. Neither colour tells anything without the other, so
+nothing is learnt before the embedding network, the read and the heads fit together. A random policy plays
+`VisualMatchPassive` or `VisualMatchActive` with a delay of 5, 128 fresh episodes for an update; the agent's own
+networks read every distinct picture of the episode so far (the true ones: this is not about codes), wherever a square
+is in view. In the active task the colour is seen from many cells, and states whose colour was not seen are left out.
 The networks are taught by
 
 - labels: is a square of the remembered colour in view?
 - outcomes: will this episode be paid? That is all that an agent learns from, and much of it is chance: 4 of 10 states
   are paid where the label is yes, 1 of 25 where it is no.
 
-The figure is the number of updates until a state with the label yes is told from one with the label no in 0.8 of all
-pairs in 128 fresh episodes (the area under the ROC curve), or "-" where that never happens. Ways: the agent's networks
-by default; with the features of patches at full size from the start; `--compare`, which has that, too, without the part
-of the embedding that tells what is in view wherever it stands; and `--compare`.
+The figure is the number of updates until a state with the label yes gets a larger score than one with the label no in
+0.8 of all pairs in 128 fresh episodes (the area under the ROC curve), or "-" where that never happens. Ways: the
+agent's networks by default; with the features of patches at full size from the start; `--compare`, which has that, too,
+without the part of the embedding that says what is in view wherever it stands; and `--compare`.
 """
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import product
-from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
 import torch
 import torch.nn.functional as F
-import tyro
 from torch import Tensor, nn
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from runs import markdown, write_page
-
 import reinstate.envs  # noqa: F401
+from benchmarks.rows import Row, seed_columns
 from reinstate.agents.encoders import ObservationSpec, encode_distinct
 from reinstate.agents.learner import BETAS, EPSILON
 from reinstate.agents.memory_agent import MemoryAgent, build_codec
@@ -44,8 +39,8 @@ from reinstate.envs.three_phases import COLOURS, SQUARES
 from reinstate.memory.options import MemoryOptions
 from reinstate.memory.patches import distinct_rows
 
-HERE = Path(__file__).parent
 DELAY, EPISODES, TOLD, EVERY = 5, 128, 0.8, 20
+SEEDS, UPDATES = 3, 600
 WANDER = (0.45, 0.1, 0.225, 0.225)  # north, where the squares are, more often
 # Does the present embedding take part, do the features of patches start at full size, is there the part of `anywhere`?
 WAYS = {
@@ -56,17 +51,27 @@ WAYS = {
 }
 COMPARING = tuple(way for way, (compare, *_) in WAYS.items() if compare)
 TASKS = {"VisualMatchPassive": tuple(WAYS), "VisualMatchActive": COMPARING}
+TEACHERS = {"labels": "label", "outcomes": "outcome"}
 SLOTS = {"VisualMatchPassive": 32, "VisualMatchActive": 40}  # at least the distinct pictures of an episode
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Learn to compare what is seen with what is remembered."""
+def cells(known: list[Row]) -> Iterable[Row]:
+    return [
+        {"task": task, "taught_by": teacher, "way": way}
+        for task, ways in TASKS.items()
+        for teacher in TEACHERS
+        for way in ways
+    ]
 
-    seeds: int = 3
-    """Networks for each way."""
-    updates: int = 600
-    """Updates at most."""
+
+def rows(cell: Row) -> Iterator[Row]:
+    for seed in range(1, SEEDS + 1):
+        needed = updates_needed(cell["task"], cell["way"], TEACHERS[cell["taught_by"]], seed, UPDATES)
+        yield cell | {"seed": seed, "updates": needed}
+
+
+def table(rows: list[Row]) -> str:
+    return seed_columns(rows, ["task", "taught_by", "way"], "updates", ",")
 
 
 @dataclass
@@ -157,7 +162,7 @@ def told(score: Tensor, label: Tensor) -> float:
 
 
 def updates_needed(task: str, way: str, teacher: str, seed: int, most: int) -> int | None:
-    """Updates until TOLD of the pairs are told, looked up at every EVERY-th; None if they never are."""
+    """Updates until TOLD of the pairs are told, tested every EVERY updates; None if they never are."""
     network, player, learning = Network(task, way, seed), Player(task, seed), LearningOptions()
     fresh, parameters = Player(task, 2**30 + seed).play(), list(network.parameters())
     optimizer = torch.optim.Adam(parameters, lr=learning.learning_rate, betas=BETAS, eps=EPSILON)
@@ -174,19 +179,3 @@ def updates_needed(task: str, way: str, teacher: str, seed: int, most: int) -> i
             if told(yes - no, fresh.label) >= TOLD:
                 return update
     return None
-
-
-def main(o: Comparison) -> None:
-    heads = ["task", "taught by", "way", *(f"seed {seed + 1}" for seed in range(o.seeds))]
-    rows: list[list[str]] = []
-    for task, teacher in product(TASKS, ("label", "outcome")):
-        for way in TASKS[task]:
-            needed = [updates_needed(task, way, teacher, seed + 1, o.updates) for seed in range(o.seeds)]
-            rows.append([task, f"{teacher}s", way, *("-" if n is None else f"{n:,}" for n in needed)])
-            print(markdown(heads, rows[-1:]).splitlines()[-1], flush=True)
-    write_page(HERE / "comparison.md", "Comparing what is seen with what is remembered", __doc__, markdown(heads, rows))
-
-
-if __name__ == "__main__":
-    torch.set_num_threads(1)
-    main(tyro.cli(Comparison))

@@ -1,39 +1,32 @@
-"""What does remembering cost the learner? `python benchmarks/books/learner_memory.py`, or `reinstate bench memory`.
+"""Memory cost: what remembering costs the learner.
 
 An episode of L steps is remembered step by step, all of them different; then one decision reads all that is remembered,
 and its gradient has to reach the embedding network. Four ways:
 
 - all activations: the forward pass of every step is kept until then (full back-propagation);
 - checkpointing: observations are kept as bytes, the forward pass of all is made again (torch.utils.checkpoint);
-- stored observations: observations and embeddings are kept; of the K with the largest gradients the pass is made again;
+- stored observations: observations and embeddings are kept; the pass of the K with the largest gradients is made again;
 - recalculation: codes and embeddings are kept (memory/store.py), and K are reinstated (memory/recalculation.py).
 
-Each cell is a process of its own: the most resident memory beyond what stood there before the first step, and the
-seconds from the loss to the gradients of the parameters. The embedding network is a small convolutional one for
-images, and the agent's own for symbols. Codes come from an untrained codec: what they say does not matter here.
-Linux only.
+Each figure is of a process of its own: the peak of resident memory beyond what was there before the first step, and the
+seconds from the loss to the gradients of the parameters. The embedding network is a small convolutional one for images,
+and the agent's own for symbols. Codes come from an untrained codec: what they say does not matter here. Linux only.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import torch
-import tyro
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from runs import markdown, read_rows
-
+from benchmarks.rows import Row, in_a_process, markdown
 from reinstate.agents.encoders import GRID_CATEGORIES, ObservationSpec, TileEncoder
 from reinstate.agents.memory_agent import build_codec
 from reinstate.memory.codec import Codec
@@ -42,26 +35,46 @@ from reinstate.memory.read import MemoryRead
 from reinstate.memory.recalculation import images_at_a_time, recalculate
 from reinstate.memory.store import empty, write
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "learner_memory.jsonl"
 WAYS = ("all activations", "checkpointing", "stored observations", "recalculation")
 SIZES = {"7x7x3 symbols": (7, 7, 3), "5x5x3": (5, 5, 3), "56x56x3": (56, 56, 3), "84x84x3": (84, 84, 3)}
 BITS = {"7x7x3 symbols": 294, "5x5x3": 800, "56x56x3": 1_176, "84x84x3": 1_176}  # 147 bytes: a slot of 256
 WIDTH, HEADS, STATE, K = 16, 8, 64, 1024
 Draw = Callable[[], Tensor]
-TOO_MUCH = 10e9  # bytes: where the last cell of a row makes one expect more, it is not run
+TOO_MUCH = 10e9  # bytes: where the last shorter episode makes one expect more, it is not run
+LENGTHS = (100, 1_000, 10_000, 100_000)  # steps of an episode, at BIG
+MIDDLE = 10_000  # steps of an episode, at the other sizes
+BIG = "56x56x3"
 
 
-@dataclass(frozen=True)
-class Books:
-    """Memory and time of an update, way by way."""
+def cells(known: list[Row]) -> Iterable[Row]:
+    """All but those that would take too much memory."""
+    found = [(way, BIG, length) for way in WAYS for length in LENGTHS]
+    for way, size, length in found + [(way, size, MIDDLE) for way in WAYS for size in SIZES if size != BIG]:
+        shorter = [r for r in known if (r["way"], r["size"]) == (way, size) and r["length"] < length]
+        longest = max(shorter, key=lambda r: r["length"], default=None)
+        if longest is None or longest["bytes"] * length / longest["length"] <= TOO_MUCH:
+            yield {"way": way, "size": size, "length": length}
 
-    lengths: tuple[int, ...] = (100, 1_000, 10_000, 100_000)
-    """Steps of an episode, at 56x56x3."""
-    sizes: tuple[Literal[*SIZES], ...] = tuple(SIZES)
-    """Kinds of observation, at 10,000 steps (the middle length)."""
-    cell: str | None = None
-    """One cell, as JSON; for the script's own use."""
+
+def rows(cell: Row) -> Iterator[Row]:
+    yield cell | in_a_process("benchmarks.measures.memory_cost", cell)
+
+
+def table(rows: list[Row]) -> str:
+    known = {(r["way"], r["size"], r["length"]): r for r in rows}
+
+    def line(way: str, columns: list[tuple[str, int]]) -> list[str]:
+        found = [known.get((way, *column)) for column in columns]
+        return [way, *("-" if r is None else f"{r['bytes'] / 1e6:,.1f} MB, {r['seconds']:.2f} s" for r in found)]
+
+    by_length = [line(way, [(BIG, length) for length in LENGTHS]) for way in WAYS]
+    by_size = [line(way, [(size, MIDDLE) for size in SIZES]) for way in WAYS]
+    return (
+        f"An episode at {BIG}, by its length in steps (-: more than 10 GB are to be expected, not run):\n\n"
+        + markdown(["way", *(f"{length:,}" for length in LENGTHS)], by_length)
+        + f"\n{MIDDLE:,} steps, by the size of an observation:\n\n"
+        + markdown(["way", *SIZES], by_size)
+    )
 
 
 class Convolutions(nn.Module):
@@ -80,7 +93,8 @@ class Convolutions(nn.Module):
         self.head = nn.Linear(found, WIDTH)
 
     def forward(self, observation: Tensor) -> Tensor:
-        return self.head(self.features(observation.permute(0, 3, 1, 2).float() / 255.0))
+        embedding: Tensor = self.head(self.features(observation.permute(0, 3, 1, 2).float() / 255.0))
+        return embedding
 
 
 def embedding_network(size: str) -> nn.Module:
@@ -182,7 +196,7 @@ def one_update(way: str, size: str, length: int) -> dict[str, float]:
     torch.manual_seed(0)
     embed, parts, read = embedding_network(size), observations(size, length), MemoryRead(STATE, WIDTH, HEADS, length)
     state, spec = torch.randn(1, STATE), ObservationSpec("grid" if "symbols" in size else "image", SIZES[size])
-    codec = build_codec(spec, GRID_CATEGORIES, MemoryOptions(code_bits=BITS[size], codec_ring=1))
+    codec: Codec | Kept = build_codec(spec, GRID_CATEGORIES, MemoryOptions(code_bits=BITS[size], codec_ring=1))
     if way == "stored observations":
         codec = Kept()
     embed(parts[0]()[:2]).sum().backward()  # what is allocated at the first pass alone
@@ -212,66 +226,5 @@ def status(key: str) -> int:
     return int(line.split()[1]) * 1024
 
 
-def measured(cell: str) -> dict[str, float]:
-    """A cell's figures, from a process of its own."""
-    words = [sys.executable, __file__, "--cell", cell]
-    done = subprocess.run(words, cwd=Path(__file__).parents[2], check=True, stdout=subprocess.PIPE, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def cells(books: Books) -> list[tuple[str, str, int]]:
-    """(way, size, length) of all cells."""
-    middle = books.lengths[len(books.lengths) // 2]
-    found = [(way, "56x56x3", length) for way in WAYS for length in books.lengths]
-    return found + [(way, size, middle) for way in WAYS for size in books.sizes if size != "56x56x3"]
-
-
-def measure(books: Books) -> None:
-    """Measures what is missing in the results."""
-    known = {(r["way"], r["size"], r["length"]): r for r in read_rows(RESULTS)}
-    for way, size, length in cells(books):
-        if (way, size, length) in known:
-            continue
-        shorter = [r for r in known.values() if (r["way"], r["size"]) == (way, size) and r["length"] < length]
-        longest = max(shorter, key=lambda r: r["length"], default=None)
-        if longest is not None and longest["bytes"] * length / longest["length"] > TOO_MUCH:
-            continue
-        row = {"way": way, "size": size, "length": length, **measured(f"{way}|{size}|{length}")}
-        known[way, size, length] = row
-        with RESULTS.open("a") as lines:
-            lines.write(json.dumps(row) + "\n")
-        print(f"{way}, {size}, {length:,}: {row['bytes'] / 1e6:,.0f} MB, {row['seconds']:.3f} s", flush=True)
-
-
-def table(books: Books) -> str:
-    """Markdown of all that was measured."""
-    known = {(r["way"], r["size"], r["length"]): r for r in read_rows(RESULTS)}
-
-    def cell(way: str, size: str, length: int) -> str:
-        r = known.get((way, size, length))
-        return "-" if r is None else f"{r['bytes'] / 1e6:,.1f} MB, {r['seconds']:.2f} s"
-
-    middle = books.lengths[len(books.lengths) // 2]
-    by_length = [[way, *(cell(way, "56x56x3", n) for n in books.lengths)] for way in WAYS]
-    by_size = [[way, *(cell(way, size, middle) for size in books.sizes)] for way in WAYS]
-    return (
-        "An episode at 56x56x3, by its length in steps (-: more than 10 GB are to be expected, not run):\n\n"
-        + markdown(["way", *(f"{n:,}" for n in books.lengths)], by_length)
-        + f"\n{middle:,} steps, by the size of an observation:\n\n"
-        + markdown(["way", *books.sizes], by_size)
-    )
-
-
-def main(books: Books) -> None:
-    if books.cell is not None:
-        way, size, length = books.cell.split("|")
-        print(json.dumps(one_update(way, size, int(length))))
-        return
-    measure(books)
-    text = table(books)
-    (HERE / "learner_memory.md").write_text(text)
-    print(text)
-
-
 if __name__ == "__main__":
-    main(tyro.cli(Books))
+    print(json.dumps(one_update(**json.loads(sys.argv[1]))))

@@ -1,35 +1,32 @@
-"""Where does each way of recalculation break? `python benchmarks/recalculation/breaks.py`, half an hour on one core.
+"""Where each way of recalculation breaks, as codes shrink and noise grows.
 
 The supervised counterpart of what the agent must learn, through a memory: first views of the crowded T-Maze, 56 x 56
 pixels, are written; 8 updates later a small head is asked for the cue of each, given the stored embedding alone, and
-the gradient that reaches the embedding goes on into the network f by the ways of memory/recalculation.py. The codec has
-learnt before, with ever fewer bits, or with pixels that are noise, anew in every picture.
+the gradient that reaches the embedding is sent to the embedding network by each way of memory/recalculation.py. The
+codec has learnt before, with ever fewer bits, or with pixels that are noise, drawn again in every picture.
 
 Each cell is the share of fresh scenes whose cue is told in the end (0.5 is chance), seed by seed, and in brackets the
-mean cosine of the gradient of f with the oracle's. `faithful` is the share of fresh scenes that the codec reads without
-a fault. `ungated` recalculates slots whatever their fidelity.
-
-A condition that is made anew replaces its rows in breaks.jsonl; others stay.
+mean cosine between the gradient of the embedding network and the oracle's. `faithful` is the share of fresh scenes that
+the codec decodes without a fault. `ungated` recalculates slots whatever their fidelity. Half an hour on one core.
 """
 
 from __future__ import annotations
 
 import copy
 from collections import deque
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from statistics import mean
-from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
-import tyro
-from probe import first_images, first_views, untrained
-from runs import markdown, read_rows, write_page, write_rows
 from torch import Tensor, nn
 
+from benchmarks.measures.probe import first_images, first_views
+from benchmarks.rows import Row, markdown
 from reinstate.agents.learner import BETAS, EPSILON
 from reinstate.agents.options import LearningOptions
+from reinstate.experiment.build import untrained
 from reinstate.experiment.options import RunOptions
 from reinstate.memory.codec import Codec, build_autoencoder
 from reinstate.memory.frame_ring import FrameRing, hash_rows
@@ -37,10 +34,8 @@ from reinstate.memory.options import MemoryOptions
 from reinstate.memory.recalculation import recalculate, reembedded
 from reinstate.memory.store import MemoryState, empty, write
 
-HERE = Path(__file__).parent
-RESULTS = HERE / "breaks.jsonl"
 PATCHES = 49
-# A condition is bits of a patch and the share of pixels that are noise.
+# Bits of a patch, and the share of pixels that are noise.
 CONDITIONS = [(6, 0.0), (5, 0.0), (4, 0.0), (3, 0.0), (2, 0.0), (1, 0.0), (6, 0.01), (6, 0.05)]
 ETA = MemoryOptions().target_step
 WAYS = {  # mode, least fidelity, eta
@@ -54,26 +49,50 @@ WAYS = {  # mode, least fidelity, eta
     "refresh, ungated": ("refresh", 0.0, ETA),
     "none": ("none", 1.0, ETA),
 }
+SEEDS = 3
+SCENES, FRESH = 7_200, 1_000  # shown once each; never shown
+CODEC_UPDATES = 1_000  # beforehand
+BATCH = 36
 LAG = 8  # updates between a write and its read
-TESTED = 1_000  # scenes that are never shown
 
 
-@dataclass(frozen=True)
-class Breaks:
-    """Learn the cue through a memory whose codec gets worse."""
-
-    conditions: tuple[Literal[*range(len(CONDITIONS))], ...] = tuple(range(len(CONDITIONS)))
-    """Which of the conditions, by number."""
-    scenes: int = 7_200
-    """Scenes that are shown, once each."""
-    codec_updates: int = 1_000
-    """Updates of the codec beforehand."""
-    seeds: int = 3
-    """Networks for each cell."""
-    batch: int = 36
-    """Scenes in an update."""
+def cells(known: list[Row]) -> Iterable[Row]:
+    return [
+        {"bits": bits * PATCHES, "noise": noise, "seed": seed}
+        for bits, noise in CONDITIONS
+        for seed in range(1, SEEDS + 1)
+    ]
 
 
+def rows(cell: Row) -> Iterator[Row]:
+    """One for each way."""
+    scene, cue = images(cell["noise"], SCENES + FRESH)
+    fresh = scene[-256:]
+    codec = learnt_codec(cell["bits"], scene, CODEC_UPDATES, cell["seed"])
+    coder = codec.current
+    faithful = float((coder.fidelity(fresh, coder.encode(fresh)) == 1).float().mean())
+    for way in WAYS:
+        told, cosine = learn(way, copy.deepcopy(codec), scene, cue, cell["seed"])
+        yield cell | {"faithful": faithful, "way": way, "told": told, "cosine": cosine}
+
+
+def table(rows: list[Row]) -> str:
+    """A line for each condition, the seeds side by side."""
+    lines = []
+    for bits, noise in CONDITIONS:
+        found = [r for r in rows if (r["bits"], r["noise"]) == (bits * PATCHES, noise)]
+        if not found:
+            continue
+        cells = [str(bits * PATCHES), f"{noise:g}", f"{mean(r['faithful'] for r in found):.2f}"]
+        for way in WAYS:
+            told = " ".join(f"{r['told']:.2f}" for r in found if r["way"] == way)
+            cosines = [r["cosine"] for r in found if r["way"] == way and r["cosine"] is not None]
+            cells.append(f"{told} ({mean(cosines):.2f})" if cosines else told)
+        lines.append(cells)
+    return markdown(["bits", "noise", "faithful", *WAYS], lines)
+
+
+@lru_cache(1)
 def images(noise: float, count: int) -> tuple[Tensor, Tensor]:
     """First views [n, 56, 56, 3] and their cues [n]."""
     noisy = RunOptions().with_env_kwargs((f"noise={noise}",))
@@ -81,10 +100,10 @@ def images(noise: float, count: int) -> tuple[Tensor, Tensor]:
 
 
 def learnt_codec(bits: int, scene: Tensor, updates: int, seed: int) -> Codec:
-    """A codec of so many bits a patch that has learnt on scenes [n, 56, 56, 3]."""
+    """A codec of so many bits that has learnt on scenes [n, 56, 56, 3]."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    net = build_autoencoder("image", tuple(scene.shape[1:]), (), bits * PATCHES)
+    net = build_autoencoder("image", tuple(scene.shape[1:]), (), bits)
     codec = Codec(net, FrameRing(MemoryOptions().codec_ring, scene[0]))
     codec.ring.add(scene[: MemoryOptions().codec_ring])
     for _ in range(updates // 20):
@@ -108,7 +127,7 @@ def gradients(embed: nn.Module) -> Tensor:
     return torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in embed.parameters()])
 
 
-def learn(way: str, codec: Codec, scene: Tensor, cue: Tensor, batch: int, seed: int) -> tuple[float, float | None]:
+def learn(way: str, codec: Codec, scene: Tensor, cue: Tensor, seed: int) -> tuple[float, float | None]:
     """The share of the last scenes that are told after all others were shown, and the mean cosine with the oracle."""
     mode, gate, eta = WAYS[way]
     o = MemoryOptions()
@@ -124,8 +143,8 @@ def learn(way: str, codec: Codec, scene: Tensor, cue: Tensor, batch: int, seed: 
         return gradients(embed)
 
     waiting: deque[tuple[MemoryState, Tensor]] = deque()
-    cosines, shown = [], len(scene) - TESTED
-    for update, part in enumerate(torch.arange(shown).split(batch)):
+    cosines, shown = [], len(scene) - FRESH
+    for update, part in enumerate(torch.arange(shown).split(BATCH)):
         waiting.append((written(scene[part], embed, codec), cue[part]))
         if len(waiting) <= LAG:
             continue
@@ -147,49 +166,3 @@ def learn(way: str, codec: Codec, scene: Tensor, cue: Tensor, batch: int, seed: 
     with torch.no_grad():
         told = (head(embed(scene[shown:])).argmax(1) == cue[shown:]).float().mean()
     return float(told), mean(cosines) if cosines else None
-
-
-def measure(number: int, o: Breaks) -> list[dict[str, Any]]:
-    """A row for each way and seed under one condition."""
-    bits, noise = CONDITIONS[number]
-    scene, cue = images(noise, o.scenes + TESTED)
-    fresh, rows = scene[-256:], []
-    for seed in range(1, o.seeds + 1):
-        codec = learnt_codec(bits, scene, o.codec_updates, seed)
-        coder: Any = codec.current
-        faithful = float((coder.fidelity(fresh, coder.encode(fresh)) == 1).float().mean())
-        for way in WAYS:
-            told, cosine = learn(way, copy.deepcopy(codec), scene, cue, o.batch, seed)
-            row = {"bits": bits * PATCHES, "noise": noise, "seed": seed, "faithful": faithful}
-            rows.append(row | {"way": way, "told": told, "cosine": cosine})
-            print(rows[-1], flush=True)
-    return rows
-
-
-def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown: a line for each condition, the seeds side by side."""
-    lines = []
-    for condition in dict.fromkeys((r["bits"], r["noise"]) for r in rows):
-        found = [r for r in rows if (r["bits"], r["noise"]) == condition]
-        faithful = mean(r["faithful"] for r in found)
-        cells = [str(condition[0]), f"{condition[1]:g}", f"{faithful:.2f}"]
-        for way in WAYS:
-            told = " ".join(f"{r['told']:.2f}" for r in found if r["way"] == way)
-            cosines = [r["cosine"] for r in found if r["way"] == way and r["cosine"] is not None]
-            cells.append(f"{told} ({mean(cosines):.2f})" if cosines else told)
-        lines.append(cells)
-    return markdown(["bits", "noise", "faithful", *WAYS], lines)
-
-
-def main(o: Breaks) -> None:
-    torch.set_num_threads(1)
-    order = [(bits * PATCHES, noise) for bits, noise in CONDITIONS]
-    for number in o.conditions:
-        others = [r for r in read_rows(RESULTS) if (r["bits"], r["noise"]) != order[number]]
-        rows = sorted(others + measure(number, o), key=lambda r: order.index((r["bits"], r["noise"])))
-        write_rows(RESULTS, rows)
-    write_page(HERE / "breaks.md", "Where recalculation breaks", __doc__, table(read_rows(RESULTS)))
-
-
-if __name__ == "__main__":
-    main(tyro.cli(Breaks))

@@ -1,23 +1,19 @@
-"""Training steps a second, end to end on one core: `python benchmarks/train_speed.py`.
+"""Training steps a second, end to end on one core.
 
 The default agent on GridTMazePassive with 128 environments, beside sb3-contrib's RecurrentPPO (LSTM of 64 units, 16
 environments, MiniGrid-MemoryS7) in the same run, where that is installed (`pip install -e '.[bench]'`). The speed
 depends on the policy: one that walks straight on changes state seldom. So the agent first learns to walk in a corridor
-of length 100 (the first row is its speed meanwhile), and then trains on in each of the lengths; the mean length of its
-episodes there tells how straight it walks. Absolute figures drift with the machine; the ratio is what counts.
+of length 100 (the first row is its speed meanwhile), and then trains further in each of the lengths; the mean length of
+its episodes there tells how straight it walks. Absolute figures drift with the machine; the ratio is what counts.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import torch
-import tyro
-
+from benchmarks.rows import Row, markdown
 from reinstate.agents.learner import build_learner, update, update_codec
 from reinstate.agents.rollout import collect, start_collecting
 from reinstate.envs.seeds import spawn_seeds
@@ -26,20 +22,29 @@ from reinstate.experiment.options import RunOptions
 
 ENVS = 128
 WALKING_LENGTH = 100
+LENGTHS = (100, 1000)
+WARM_UP = 120.0  # seconds after which the clock starts even if the agent does not walk yet
+SECONDS = 10.0  # that are timed; half as many go before
 MIDWAY = 0.5  # of the schedules of learning rate and entropy: most of a run is spent walking
 WALKS = 1.25  # mean episode length over the corridor's, of an agent that walks to the junction
 
 
-@dataclass(frozen=True)
-class Speed:
-    """Training speed beside a peer."""
+def cells(known: list[Row]) -> Iterable[Row]:
+    return [{"peer": "RecurrentPPO"}]
 
-    warm_up: float = 120.0
-    """Seconds after which the clock starts even if the agent does not walk yet."""
-    seconds: float = 10.0
-    """Seconds that are timed; half as many go before."""
-    lengths: tuple[int, ...] = (100, 1000)
-    """Corridor lengths."""
+
+def rows(cell: Row) -> Iterator[Row]:
+    """One while the agent learns to walk, then one for each length."""
+    other = peer(SECONDS)
+    for row in ours():
+        ratio = None if other is None else round(row["steps_per_second"] / other, 1)
+        yield cell | row | {"peer_steps_per_second": other and round(other), "ratio": ratio}
+
+
+def table(rows: list[Row]) -> str:
+    heads = ["policy", "length", "steps_per_second", "mean_episode_length", "peer_steps_per_second", "ratio"]
+    lines = [["-" if r[key] is None else str(r[key]) for key in heads] for r in rows]
+    return markdown([head.replace("_", " ") for head in heads], lines)
 
 
 class Training:
@@ -53,7 +58,7 @@ class Training:
         self.enter(WALKING_LENGTH)
 
     def enter(self, length: int) -> None:
-        """Goes on in corridors of this length."""
+        """Continues in corridors of this length."""
         options, self.envs = corridor(length)
         seeds = spawn_seeds(1, options.num_envs, "training")
         self.collector = start_collecting(self.envs, self.agent, seeds, generator(1), self.learning.hold_growth)
@@ -76,7 +81,7 @@ class Training:
 
     @property
     def walks(self) -> bool:
-        return len(self.recent) == ENVS and self.mean_length <= WALKS * WALKING_LENGTH
+        return len(self.recent) == ENVS and sum(self.recent) / ENVS <= WALKS * WALKING_LENGTH
 
 
 def corridor(length: int) -> tuple[RunOptions, Any]:
@@ -84,18 +89,19 @@ def corridor(length: int) -> tuple[RunOptions, Any]:
     return options, build_envs(options, ENVS)
 
 
-def ours(options: Speed) -> Iterator[dict[str, Any]]:
-    """Learns to walk in a short corridor, then trains on in each of the lengths."""
+def ours() -> Iterator[Row]:
+    """Learns to walk in a short corridor, then trains further in each of the lengths."""
     training = Training()
-    learning, took = training.run(0.0, lambda passed: training.walks or passed >= options.warm_up)
-    walked = training.walks
-    yield {"walked_after_seconds": round(took, 1) if walked else None, "steps_per_second": round(learning)}
-    for length in options.lengths:
+    speed, took = training.run(0.0, lambda passed: training.walks or passed >= WARM_UP)
+    policy = f"walks after {took:.0f} s" if training.walks else "does not walk yet"
+    yield {"policy": policy, "length": WALKING_LENGTH, "steps_per_second": round(speed), "mean_episode_length": None}
+    for length in LENGTHS:
         training.enter(length)
-        training.run(MIDWAY, lambda passed: passed >= options.seconds / 2)
-        speed, _ = training.run(MIDWAY, lambda passed: passed >= options.seconds)
+        training.run(MIDWAY, lambda passed: passed >= SECONDS / 2)
+        speed, _ = training.run(MIDWAY, lambda passed: passed >= SECONDS)
         mean = training.mean_length
-        yield {"length": length, "steps_per_second": round(speed), "mean_episode_length": mean and round(mean, 1)}
+        figures = {"steps_per_second": round(speed), "mean_episode_length": mean and round(mean, 1)}
+        yield {"policy": policy, "length": length} | figures
 
 
 def peer(seconds: float) -> float | None:
@@ -115,16 +121,3 @@ def peer(seconds: float) -> float | None:
         model.learn(16 * 128, reset_num_timesteps=False)
         steps += 16 * 128
     return steps / (time.perf_counter() - started)
-
-
-def main(options: Speed) -> None:
-    torch.set_num_threads(1)
-    other = peer(options.seconds)
-    print("RecurrentPPO: " + ("sb3-contrib is not installed" if other is None else f"{other:,.0f} steps/s"))
-    for row in ours(options):
-        ratio = None if other is None else round(row["steps_per_second"] / other, 1)
-        print(json.dumps({**row, "peer": other and round(other), "ratio": ratio}), flush=True)
-
-
-if __name__ == "__main__":
-    main(tyro.cli(Speed))
