@@ -126,7 +126,8 @@ def label(cell: Row) -> str:
 def check_any(options: BenchOptions, chosen: list[str], labels: list[str]) -> None:
     """Raises UserError where --only leaves nothing."""
     if not chosen:
-        raise UserError(f"nothing in {options.name} has {options.only!r} in its name.{suggest(options.only, labels)}")
+        near = suggest(options.only, [part for text in labels for part in (text.split(", ")[0], text)])
+        raise UserError(f"nothing in {options.name} has {options.only!r} in its name.{near}")
 
 
 def write_page(options: BenchOptions, title: str, text: str, tables: str) -> None:
