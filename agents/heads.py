@@ -5,20 +5,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from reinstate.memory.autoencoders import orthogonal
+from reinstate.memory.codec.autoencoders import last_linear, orthogonal
 
-LOGIT_CAP = 4.0  # no action's probability dies: with 7 actions the smallest is 5e-5
+LOGIT_CAP = 4.0  # keeps every action's probability above 0: with 7 actions above 5e-5
 TIME_SCALES = 4.0 ** torch.arange(9)  # 1, 4, 16, ... 65,536 steps
-POLICY_GAIN = 1.0  # what is read must be able to move the policy from the start
+POLICY_GAIN = 1.0  # larger than usual: what is read must move the policy from the start
 
 
 class ActorCriticHeads(nn.Module):
-    """Policy logits [n, A] and values [n] from features [n, in]; each head has a hidden layer of its own.
+    """Policy logits [n, A], values [n] and advantage scales [n] from features [n, in]; a hidden layer for each head.
 
-    The value head's output is in deviations of its targets (`rescale`), whatever the size of the rewards. It alone is
-    told the time: where nothing seen tells how much of an episode is left, a value that does not know it is noise to
-    every decision (Pardo et al. 2018, arXiv 1712.00378). A policy that knew it could not play longer ones.
+    The value head's output is in deviations of its targets (`rescale`), so that the size of rewards does not matter.
+    Only the value head sees the time. Where no observation shows how much of an episode is left, a value that ignores
+    the time adds noise to every advantage (Pardo et al. 2018, arXiv 1712.00378). A policy that saw it could not play
+    longer episodes.
     """
+
+    value_mean: Tensor  # scalar
+    value_std: Tensor  # scalar
 
     def __init__(self, features: int, actions: int, hidden: int = 64) -> None:
         super().__init__()
@@ -26,9 +30,9 @@ class ActorCriticHeads(nn.Module):
         self.value = nn.Sequential(nn.Linear(features + len(TIME_SCALES), hidden), nn.ReLU(), nn.Linear(hidden, 1))
         self.log_scale = nn.Sequential(nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, 1))
         orthogonal(self)
-        orthogonal(self.log_scale[-1], 0.1)
-        orthogonal(self.policy[-1], POLICY_GAIN)
-        nn.init.zeros_(self.value[-1].weight)  # `rescale` would keep a random start, and blow it up
+        orthogonal(last_linear(self.log_scale), 0.1)
+        orthogonal(last_linear(self.policy), POLICY_GAIN)
+        nn.init.zeros_(last_linear(self.value).weight)  # `rescale` would enlarge a random start
         self.register_buffer("value_mean", torch.zeros(()))
         self.register_buffer("value_std", torch.ones(()))
 
@@ -41,9 +45,9 @@ class ActorCriticHeads(nn.Module):
 
     @torch.no_grad()
     def rescale(self, mean: float, std: float) -> None:
-        """Takes up new units of the value head and leaves its values as they are (van Hasselt et al. 2016, PopArt,
+        """Changes the units of the value head and keeps its values (van Hasselt et al. 2016, PopArt,
         arXiv 1602.07714)."""
-        last = self.value[-1]
+        last = last_linear(self.value)
         last.weight.mul_(self.value_std / std)
         last.bias.copy_((self.value_std * last.bias + self.value_mean - mean) / std)
         self.value_mean.fill_(mean)

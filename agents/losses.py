@@ -5,6 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
+SCALE_COEF = 0.05  # small: the scale's loss must not fill the gradient clip
+
 
 def clipped_policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float) -> Tensor:
     """-min(r A, clip(r, 1 - c, 1 + c) A), r = pi / pi_old, for each sample (Schulman et al. 2017, eq. 7)."""
@@ -12,15 +15,14 @@ def clipped_policy_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tenso
     return -torch.min(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
 
 
-def imitation_loss(log_prob: Tensor, gain: Tensor) -> Tensor:
-    """-log pi max(gain, 0) for each sample: what went better than the critic thinks is imitated, whoever did it
-    (Oh et al. 2018, self-imitation learning, arXiv 1806.05635, eq. 2)."""
-    return -log_prob * gain.clamp(min=0.0)
-
-
 def value_loss(value: Tensor, target: Tensor) -> Tensor:
     """(V - target)^2 / 2 for each sample."""
     return 0.5 * (value - target).square()
+
+
+def scale_loss(log_scale: Tensor, advantage: Tensor) -> Tensor:
+    """(log scale - log |A|)^2 / 2 for each sample: the advantage scale follows the typical size of advantages."""
+    return value_loss(log_scale, (advantage.abs() + SMALLEST_SCALE).log())
 
 
 def entropy(logits: Tensor) -> Tensor:

@@ -1,106 +1,107 @@
 """The agent with an episodic memory.
 
-Letters: B environments, N slots, R rows of a chunk's slot table, n decisions, D embedding width, A actions.
+Letters: B environments, N slots, R rows of a rollout's slot table, n decisions, D embedding width, A actions.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from reinstate.agents.chunk import Chunk, Decision, Inputs
-from reinstate.agents.encoders import (
-    ImageEncoder,
-    ObservationSpec,
-    StateEncoder,
-    TileEncoder,
-    build_encoder,
-    encode_distinct,
-)
 from reinstate.agents.heads import ActorCriticHeads, choose
-from reinstate.agents.replay import EventReplay, Replay, pick
-from reinstate.memory.codec import Codec, build_autoencoder
+from reinstate.agents.interface import Replay, RolloutRecord
+from reinstate.agents.look import Look
+from reinstate.agents.networks import STATE_WIDTH, ObservationSpec, StateEncoder
+from reinstate.agents.rollout import Decision, Inputs, Rollout
+from reinstate.memory.codec.codec import Codec
 from reinstate.memory.episodes import Episodes, Events, events, visible_then
-from reinstate.memory.frame_ring import FrameRing, hash_rows
+from reinstate.memory.figures import describe
 from reinstate.memory.options import MemoryOptions
-from reinstate.memory.patches import distinct_rows, rows_at
-from reinstate.memory.read import MemoryRead, places_in_use
-from reinstate.memory.recalculation import eligible, reembedded, reinstate
-from reinstate.memory.store import MemoryState, clear, empty, fill, settle, slot_to_write, write
-from reinstate.memory.timeline import EMPTY, Timeline
-from reinstate.memory.write_rules import should_write
-
-STATE_WIDTH = 64
-# The tile vectors of f start small: gradients soon outgrow their random features. To tell the cue of a crowded room
-# takes about 2,000 labelled scenes, 4,700 to 16,200 from a deviation of 1 (benchmarks/recalculation/first_scenes.py).
-TILE_STD = 0.01
-
-
-def distance(read: Tensor, present: Tensor) -> Tensor:
-    """What each head read, [n, H * D], less the present embedding [n, D], without signs: [n, H * D]."""
-    repeated = present.repeat(1, read.shape[1] // present.shape[1])
-    return (read - repeated).abs()
-
-
-def build_codec(spec: ObservationSpec, categories: tuple[int, ...], options: MemoryOptions) -> Codec:
-    """The codec for observations of `spec`."""
-    net = build_autoencoder(spec.kind, spec.shape, categories, options.code_bits)
-    return Codec(net, FrameRing(options.codec_ring, spec.zero()))
+from reinstate.memory.read import places_in_use
+from reinstate.memory.recalculation import MODES, Direct, cosine_with_oracle, embed_unique
+from reinstate.memory.slots import MemoryState, bytes_per_slot, clear, close, empty, fill, slot_to_write, write
+from reinstate.memory.tensors import TensorStruct, hash_rows, take, unique_rows
+from reinstate.memory.visibility import EMPTY, Visibility
+from reinstate.memory.write_rules import CHANGES_ONLY, WRITE_RULES
 
 
 @dataclass
-class MemoryAgentState:
+class MemoryAgentState(TensorStruct):
     """The memory, and where it was read last."""
 
     memory: MemoryState
     attention: Tensor  # [B, N] weights of each environment's last read, mean over heads
 
-    def rows(self, index: Tensor) -> MemoryAgentState:
-        """A copy of the environments `index`."""
-        return MemoryAgentState(self.memory.rows(index), self.attention[index])
+
+@dataclass
+class MemoryRecord:
+    """What replaying a rollout needs beside its decisions: the slots before it, and when each was visible."""
+
+    memory: MemoryState
+    visibility: Visibility
+
+    def repeat(self, index: Tensor) -> None:
+        """Environments `index` [n] begin with an open decision, which reads what is there now."""
+        self.visibility.record_read(index)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"memory": self.memory.state_dict(), "visibility": self.visibility.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over the values of `state_dict`."""
+        self.memory.load_state_dict(state["memory"])
+        self.visibility.load_state_dict(state["visibility"])
 
 
 @dataclass
-class ChunkStart:
-    """What replaying a chunk needs beside its decisions: the slots before it, and when each was visible."""
+class EpisodeReplay:
+    """Policy and critic at the n remembered decisions of M episodes, on the graph."""
 
-    memory: MemoryState
-    timeline: Timeline
+    events: Events  # [n]
+    log_prob: Tensor  # [n]
+    old_log_prob: Tensor  # [n] of the policy that acted
+    logits: Tensor  # [n, A]
+    value: Tensor  # [n]
+    log_scale: Tensor  # [n]
+    slots: Tensor  # [M, N, D] embeddings that were read
+    weight: Tensor  # [n, N] of each decision's read, mean over heads
 
 
 class MemoryAgent(nn.Module):
-    """Embedding network f, state encoder, memory read, actor and critic heads; and the codec."""
+    """Embedding network f, state encoder, look into the memory, actor and critic; and the codec."""
 
-    def __init__(self, spec: ObservationSpec, actions: int, options: MemoryOptions, codec: Codec) -> None:
+    def __init__(
+        self, spec: ObservationSpec, actions: int, options: MemoryOptions, codec: Codec, look: type[Look] = Look
+    ) -> None:
         super().__init__()
-        self.spec, self.actions, self.options, self.codec = spec, actions, options, codec
+        self.spec, self.actions, self.options = spec, actions, options
+        width = options.embedding_width
         # f, parameters theta. Normalised: else embeddings grow, the attention saturates and no gradient crosses it.
-        width, compare = options.embedding_width, options.compare
-        # Images that are compared say what is in view wherever it stands, and are not begun small: else the comparison
-        # is found late or never (docs/lab-notes.md, "Visual Match, and comparing"). Of tiles that was not measured.
-        if spec.kind == "image" and compare:
-            encoder: nn.Module = ImageEncoder(spec.shape, width, anywhere=True)
-        else:
-            encoder = build_encoder(spec, width)
-            if isinstance(encoder, (TileEncoder, ImageEncoder)):
-                encoder.start_small(TILE_STD)
-        self.embed = nn.Sequential(encoder, nn.LayerNorm(width))
+        self.embed = nn.Sequential(look.embedding_network(spec, width), nn.LayerNorm(width))
         self.encode_state = StateEncoder(spec, actions, STATE_WIDTH)
-        self.read = MemoryRead(STATE_WIDTH + compare * width, width, options.heads, options.slots)
-        self.heads = ActorCriticHeads(STATE_WIDTH + (1 + compare) * self.read.read_width, actions)
+        self.look = look(options)
+        self.heads = ActorCriticHeads(self.look.width, actions)
+        self.codec = codec
+        self.recalculation = MODES[options.recalculation](codec, self.embed, options)
 
     @property
-    def decides_at_every_step(self) -> bool:
-        """Other rules write although nothing has changed, and then the memory has."""
-        return self.options.write_rule != "novel"
+    def decides_every_step(self) -> bool:
+        """A rule that writes although nothing has changed changes the memory."""
+        return self.options.write_rule not in CHANGES_ONLY
+
+    def parameter_groups(self) -> list[list[nn.Parameter]]:
+        parts = (self.encode_state, self.look, self.heads)
+        return [list(self.embed.parameters()), [p for part in parts for p in part.parameters()]]
 
     def initial_state(self, num_envs: int, keep_observations: bool = False) -> MemoryAgentState:
-        """An empty memory; `keep_observations` beside the slots, for looking at them."""
+        """An empty memory; `keep_observations` keeps true observations beside the slots, for inspection."""
         o = self.options
-        kept = self.spec.zero() if o.keeps_observations or keep_observations else None
-        memory = empty(num_envs, o.slots, o.embedding_width, self.codec.code_bytes, kept)
+        keep = keep_observations or o.check_cosine or self.recalculation.keeps_observations
+        memory = empty(num_envs, o.slots, o.embedding_width, self.codec.code_bytes, self.spec.zero() if keep else None)
         return MemoryAgentState(memory, torch.zeros(num_envs, o.slots))
 
     @torch.no_grad()
@@ -110,70 +111,120 @@ class MemoryAgent(nn.Module):
         state: MemoryAgentState,
         index: Tensor,
         generator: torch.Generator | None,
-        timeline: Timeline | None = None,
+        record: RolloutRecord | None = None,
     ) -> tuple[Decision, MemoryAgentState]:
-        """Environments `index` [n], ascending, see `inputs` [n]: write, read, decide. The state passed in is used up.
-
-        Args:
-            generator: samples the action; None takes the greedy one.
-            timeline: the chunk's, where the decision is to be learnt from.
-        """
+        """Environments `index` [n] write, read, and decide."""
+        assert record is None or isinstance(record, MemoryRecord)
+        visibility = None if record is None else record.visibility
+        memory = state.memory
         if bool(inputs.is_first.any()):
             begun = index[inputs.is_first]
-            clear(state.memory, begun)
-            if timeline is not None:
-                timeline.record_reset(begun)
-        novel, written, hashes = self._write(inputs, index, state.memory, timeline)
-        if timeline is not None:
-            timeline.record_read(index)
-        features = self.encode_state(inputs.distinct, inputs.prev_action, inputs.prev_reward)  # [n, S]
-        visible = state.memory.written[index]
+            clear(memory, begun)
+            if visibility is not None:
+                visibility.record_reset(begun)
+        wrote, slot, hashes = self._write(inputs, index, memory, visibility)
+        if visibility is not None:
+            visibility.record_read(index)
+        visible = memory.written[index]
         used = places_in_use(visible)
-        slots = state.memory.embedding[:, :used][index]
-        x, weights = self.look(features, self.present(inputs.distinct), slots, visible[:, :used])
+        features = self.encode_state(inputs.unique, inputs.prev_action, inputs.prev_reward)  # [n, STATE_WIDTH]
+        slots = memory.embedding[:, :used][index]
+        x, weights = self.look(features, self._present(inputs.unique), slots, visible[:, :used])
         logits, value, log_scale = self.heads(x, inputs.time)
-        attention = torch.nn.functional.pad(weights.mean(dim=1), (0, visible.shape[1] - used))
-        state.attention[index] = attention
-        state.memory.read_weight[index] += attention
+        state.attention[index] = nn.functional.pad(weights.mean(dim=1), (0, visible.shape[1] - used))
         action, log_prob = choose(logits, generator)
-        fill(state.memory, index[novel], written, action=action[novel], log_prob=log_prob[novel])
-        return Decision(action, log_prob, value, log_scale.exp(), novel, hashes), state
+        fill(memory, index[wrote], slot, action=action[wrote], log_prob=log_prob[wrote])
+        return Decision(action, log_prob, value, log_scale.exp(), wrote, hashes), state
 
-    def present(self, seen: tuple[Tensor, Tensor]) -> Tensor | None:
-        """Embeddings [n, D] of what is seen (`Inputs.distinct`), where they are compared with remembered ones."""
-        frames, which = seen
-        if not self.options.compare:
+    def begin_rollout(self, state: MemoryAgentState) -> MemoryRecord:
+        self.recalculation.begin_rollout(state.memory)
+        return MemoryRecord(state.memory.clone(), Visibility.begin(state.memory.written))
+
+    def replay(self, rollout: Rollout, picked: Tensor) -> Replay:
+        record, i = rollout.record, rollout.inputs
+        assert isinstance(record, MemoryRecord)
+        older = self.recalculation.older(record.memory)  # [B, N, D]
+        written = embed_unique(self.embed, take(i.observation, rollout.decision.wrote))
+        table = torch.cat([older.flatten(0, 1), self.recalculation.recent(written)])  # [R, D]
+        rows = record.visibility.rows[picked]  # [n, N] rows of the table
+        used = places_in_use(rows != EMPTY)
+        rows = rows[:, :used]
+        slots = table.index_select(0, rows.clamp(min=0).flatten()).view(*rows.shape, -1)  # [n, used, D]
+        frames, which = i.unique
+        kinds, which = torch.unique(which[picked], return_inverse=True)
+        seen = take(frames, kinds), which
+        features = self.encode_state(seen, i.prev_action[picked], i.prev_reward[picked])
+        x, _ = self.look(features, self._present(seen), slots, rows != EMPTY)
+        logits, value, log_scale = self.heads(x, i.time[picked])
+        return Replay(logits, value, log_scale, older)
+
+    def send(self, rollout: Rollout, replay: Replay, first_epoch: bool) -> dict[str, float]:
+        """Recalculation: the gradients of slots older than the rollout go on into f."""
+        record, remembered = rollout.record, replay.remembered
+        assert isinstance(record, MemoryRecord) and remembered is not None
+        log: dict[str, float] = {}
+        gradient = remembered.grad if remembered.is_leaf else None
+        if gradient is None:
+            return log
+        if first_epoch and self.options.check_cosine and isinstance(self.recalculation, Direct):
+            log["recalculation/cosine"] = cosine_with_oracle(self.recalculation, record.memory, gradient)
+        return log | self.recalculation.send(record.memory, gradient).figures()
+
+    def replay_episodes(self, episodes: Episodes) -> EpisodeReplay:
+        """Runs the remembered decisions of finished episodes again, from their slots alone, under the present
+        parameters, on the graph: observations are reinstated, and so are embeddings unless the mode cuts the gradient.
+        """
+        memory, way = episodes.memory, self.recalculation
+        e = events(episodes, way.readable(memory))
+        at = e.episode, e.slot
+        flat = e.episode * memory.written.shape[1] + e.slot
+        frames, slots = way.observations(memory, flat), memory.embedding
+        if way.embeds_again:
+            fresh = embed_unique(self.embed, frames)
+            slots = slots.flatten(0, 1).index_copy(0, flat, fresh).view_as(slots)
+            present = fresh
+        else:
+            present = slots[at]
+        visible = visible_then(memory, e)
+        used = places_in_use(visible)
+        features = self.encode_state(unique_rows(frames), memory.prev_action[at].long(), memory.prev_reward[at])
+        x, weights = self.look(features, present, slots[:, :used].index_select(0, e.episode), visible[:, :used])
+        logits, value, log_scale = self.heads(x, memory.step[at])
+        log_prob = torch.log_softmax(logits, dim=-1).gather(1, memory.action[at].long()[:, None]).squeeze(1)
+        weight = nn.functional.pad(weights.detach().mean(dim=1), (0, visible.shape[1] - used))
+        return EpisodeReplay(e, log_prob, memory.log_prob[at], logits, value, log_scale, slots, weight)
+
+    def figures(self, state: MemoryAgentState, time: Tensor) -> dict[str, float]:
+        return describe(state.memory, state.attention, time)
+
+    def describe(self, num_envs: int) -> str:
+        size = bytes_per_slot(self.initial_state(1).memory)
+        total = size * self.options.slots * num_envs / 1e6
+        return f"recalculation {self.options.recalculation}; a slot takes {size} bytes, the memory {total:.1f} MB"
+
+    def _present(self, seen: tuple[Tensor, Tensor]) -> Tensor | None:
+        """Embeddings [n, D] of what is seen (`Inputs.unique`), where the look needs them."""
+        if not self.look.embeds_present:
             return None
-        present = self.embed(frames).index_select(0, which)
-        return present.detach() if self.options.recalculation == "none" else present
-
-    def look(self, features: Tensor, present: Tensor | None, slots: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:
-        """Reads the memory: what the heads are told [n, ...], and the slots' weights [n, H, S]."""
-        if not self.options.compare:
-            read, weights = self.read(features, slots, visible)
-            return torch.cat([features, read], dim=-1), weights
-        read, weights = self.read(torch.cat([features, present], dim=-1), slots, visible)
-        return torch.cat([features, read, distance(read, present)], dim=-1), weights
+        frames, which = seen
+        return self.recalculation.recent(self.embed(frames).index_select(0, which))
 
     def _write(
-        self, inputs: Inputs, index: Tensor, memory: MemoryState, timeline: Timeline | None
+        self, inputs: Inputs, index: Tensor, memory: MemoryState, visibility: Visibility | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Writes where the rule says so; returns the mask [n], the places that were taken, and hashes [n] of the
-        codes."""
-        o, coder = self.options, self.codec.current
-        frames, which = inputs.distinct
+        """Writes where the rule says so; returns the mask [n], the slots written [m], and hashes [n] of the codes."""
+        coder = self.codec.current
+        frames, which = inputs.unique
         codes = coder.encode(frames).index_select(0, which)
         hashes = hash_rows(codes)
-        mask = should_write(
-            o.write_rule, hashes, memory.code_hash[index], memory.written[index], inputs.time, o.write_every
-        )
+        mask = WRITE_RULES[self.options.write_rule](hashes, memory.code_hash[index], memory.written[index])
         if not bool(mask.any()):
             return mask, index[:0], hashes
-        index, seen, codes = index[mask], inputs.rows(mask), codes[mask]
-        settle(memory, index, seen.paid)
-        slot = slot_to_write(memory, index, seen.time, o.eviction)
-        if timeline is not None:
-            timeline.record_write(index, slot)
+        index, seen, codes = index[mask], inputs.take(mask), codes[mask]
+        close(memory, index, seen.paid)
+        slot = slot_to_write(memory, index, self.options.eviction)
+        if visibility is not None:
+            visibility.record_write(index, slot)
         write(
             memory,
             index,
@@ -190,72 +241,3 @@ class MemoryAgent(nn.Module):
             **({} if memory.observation is None else {"observation": seen.observation}),
         )
         return mask, slot, hashes
-
-    def begin_chunk(self, state: MemoryAgentState) -> ChunkStart:
-        """Called before a chunk's first step: parameters have changed. Remembers the slots as they stand."""
-        memory = state.memory
-        if self.options.recalculation == "refresh":
-            with torch.no_grad():
-                memory.embedding = reembedded(memory, self.codec, self.embed, self.options.min_fidelity)
-        return ChunkStart(memory.clone(), Timeline.begin(memory.written))
-
-    def replay(self, chunk: Chunk, most: int, generator: torch.Generator) -> Replay:
-        """Runs at most `most` decisions of a chunk again, under today's parameters, on the graph."""
-        start: ChunkStart = chunk.start
-        older = self._older_slots(start.memory)  # [B, N, D]
-        table = torch.cat([older.flatten(0, 1), self._slots_of_chunk(chunk)])  # [R, D]
-        picked = pick(chunk, most, generator)  # [n]
-        rows = start.timeline.rows[picked]  # [n, N] rows of the table
-        used = places_in_use(rows != EMPTY)
-        rows = rows[:, :used]
-        slots = table.index_select(0, rows.clamp(min=0).flatten()).view(*rows.shape, -1)  # [n, used, D]
-        i = chunk.inputs
-        frames, which = i.distinct
-        kinds, which = torch.unique(which[picked], return_inverse=True)
-        seen = rows_at(frames, kinds), which
-        features = self.encode_state(seen, i.prev_action[picked], i.prev_reward[picked])
-        x, _ = self.look(features, self.present(seen), slots, rows != EMPTY)
-        outcome = self.heads(x, i.time[picked])  # [n, A], [n], [n]
-        return Replay(picked, *outcome, older if older.is_leaf else None)
-
-    def replay_episodes(self, episodes: Episodes) -> tuple[Events, EventReplay]:
-        """Runs the remembered decisions of finished episodes again, from their slots alone, under today's parameters,
-        on the graph: observations are reinstated, and where credit crosses the memory so are embeddings."""
-        memory, o = episodes.memory, self.options
-        may = memory.written if o.recalculation == "oracle" else eligible(memory, self.codec, o.min_fidelity)
-        e = events(episodes, may)
-        flat = e.episode * memory.written.shape[1] + e.slot
-        if o.recalculation == "oracle":
-            assert memory.observation is not None
-            frames = memory.observation[e.episode, e.slot]
-        else:
-            frames = reinstate(memory, self.codec, flat)
-        slots = memory.embedding
-        fresh = None
-        if o.recalculation not in ("none", "truncated"):
-            fresh = encode_distinct(self.embed, frames)
-            slots = slots.flatten(0, 1).index_copy(0, flat, fresh).view_as(slots)
-        visible = visible_then(memory, e)
-        used = places_in_use(visible)
-        action = memory.action[e.episode, e.slot].long()
-        features = self.encode_state(
-            distinct_rows(frames), memory.prev_action[e.episode, e.slot].long(), memory.prev_reward[e.episode, e.slot]
-        )
-        present = slots[e.episode, e.slot] if fresh is None else fresh
-        x, weights = self.look(features, present, slots[:, :used].index_select(0, e.episode), visible[:, :used])
-        logits, value, log_scale = self.heads(x, memory.step[e.episode, e.slot])
-        log_prob = torch.log_softmax(logits, dim=-1).gather(1, action[:, None]).squeeze(1)
-        old = memory.log_prob[e.episode, e.slot]
-        weight = torch.nn.functional.pad(weights.detach().mean(dim=1), (0, visible.shape[1] - used))
-        return e, EventReplay(log_prob, old, logits, value, log_scale, slots, visible, weight)
-
-    def _older_slots(self, memory: MemoryState) -> Tensor:
-        """Slots written before the chunk [B, N, D]: leaves, or recalculated on the graph (`refresh`)."""
-        if self.options.recalculation == "refresh":
-            return reembedded(memory, self.codec, self.embed, self.options.min_fidelity)
-        return memory.embedding.detach().clone().requires_grad_()
-
-    def _slots_of_chunk(self, chunk: Chunk) -> Tensor:
-        """Slots written in the chunk [writes, D], in the order of writing: on the graph, except for `none`."""
-        fresh = encode_distinct(self.embed, rows_at(chunk.inputs.observation, chunk.novel))
-        return fresh.detach() if self.options.recalculation == "none" else fresh

@@ -7,18 +7,20 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from gymnasium.vector import VectorEnv
 
-from reinstate.agents.baselines import LSTMAgent, MemorylessAgent
-from reinstate.agents.encoders import GRID_CATEGORIES, ObservationSpec
-from reinstate.agents.memory_agent import MemoryAgent, build_codec
+from reinstate.agents.build import KINDS
+from reinstate.agents.interface import Agent
+from reinstate.agents.memory_agent import MemoryAgent
+from reinstate.agents.networks import ObservationSpec
 from reinstate.envs.adapt import make_vector
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.options import RunOptions, parse_env_kwargs
-from reinstate.memory.store import bytes_per_slot
+from reinstate.memory.slots import bytes_per_slot
 
 MAX_SLOT_BYTES = 256
 MAX_SYMBOL = 10  # the largest number in MiniGrid's symbolic views; whatever has larger ones is an image
-STREAMS = ("parameters", "actions", "learning", "evaluation", "spread")
+STREAMS = ("parameters", "actions", "learning", "evaluation", "stagger")
 
 
 def streams(seed: int) -> dict[str, int]:
@@ -38,7 +40,7 @@ def check_device(device: str) -> None:
         raise UserError(f"--device cuda is not supported yet{there}: choose --device cpu or leave it out")
 
 
-def build_envs(options: RunOptions, num_envs: int) -> Any:
+def build_envs(options: RunOptions, num_envs: int) -> VectorEnv:
     """`num_envs` environments, stepped together; raises UserError for an unknown id or keyword."""
     try:
         return make_vector(options.env, num_envs, parse_env_kwargs(options.env_kwargs))
@@ -46,7 +48,7 @@ def build_envs(options: RunOptions, num_envs: int) -> Any:
         raise UserError(str(error) or f"{options.env} refuses --env-kwargs {' '.join(options.env_kwargs)}") from error
 
 
-def observation_spec(space: gym.Space) -> ObservationSpec:
+def observation_spec(space: gym.Space[Any]) -> ObservationSpec:
     """What agents read: symbolic grids [H, W, 3] uint8 with values up to 10, RGB images [H, W, 3] uint8, vectors.
 
     Raises UserError for any other space.
@@ -66,32 +68,40 @@ def observation_spec(space: gym.Space) -> ObservationSpec:
     )
 
 
-def build_agent(options: RunOptions, observation: gym.Space, actions: int) -> Any:
+def build_agent(options: RunOptions, observation: gym.Space[Any], actions: int) -> Agent[Any]:
     """The agent, its parameters drawn from the run's seed; raises UserError for options that do not fit."""
     spec = observation_spec(observation)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(streams(options.seed)["parameters"])
-        if options.agent == "none":
-            return MemorylessAgent(spec, actions)
-        if options.agent == "lstm":
-            return LSTMAgent(spec, actions)
         try:
-            codec = build_codec(spec, GRID_CATEGORIES, options.memory)
+            agent = KINDS[options.agent].make(spec, actions, options.memory)
         except ValueError as error:
             raise UserError(str(error)) from error
-        agent = MemoryAgent(spec, actions, options.memory, codec)
-    size = bytes_per_slot(agent.initial_state(1).memory)
-    if size > MAX_SLOT_BYTES and not options.memory.keeps_observations:
-        raise UserError(
-            f"a slot would take {size} bytes, more than {MAX_SLOT_BYTES}: lower --embedding-width or --code-bits"
-        )
+    if isinstance(agent, MemoryAgent):
+        check_slot_size(agent)
     return agent
 
 
-def untrained(options: RunOptions) -> Any:
+def check_slot_size(agent: MemoryAgent) -> None:
+    """Raises UserError where a slot, true observations kept for diagnosis apart, takes too many bytes."""
+    memory = agent.initial_state(1).memory
+    memory.observation = None
+    size = bytes_per_slot(memory)
+    if size > MAX_SLOT_BYTES:
+        raise UserError(
+            f"a slot would take {size} bytes, more than {MAX_SLOT_BYTES}: lower --embedding-width or --code-bits"
+        )
+
+
+def untrained(options: RunOptions) -> Agent[Any]:
     """The agent that a run of these options starts with."""
     envs = build_envs(options, 1)
     try:
         return build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
     finally:
         envs.close()
+
+
+def shapes(agent: Agent[Any]) -> list[tuple[int, ...]]:
+    """The shapes of all parameters: agents of equal shapes can load each other's checkpoints."""
+    return [tuple(p.shape) for p in agent.parameters()]

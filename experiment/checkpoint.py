@@ -12,35 +12,26 @@ from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
 
+from reinstate.agents.interface import Stateful
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.options import RunOptions
+from reinstate.experiment.plain_state import join, split
 from reinstate.experiment.run_folder import versions, write_json, write_text
 
-FORMAT = 5  # 5: the codec of vectors begins as a thermometer, and has other parameters
+FORMAT = 6  # 6: any state of plain values; tensors by path
 POINTERS = ("latest", "best")  # small files that name a checkpoint
 
 
-def tensors_of(agent: Any) -> dict[str, Tensor]:
-    """Everything that acting needs: the parameters, and the codec as it writes."""
-    parts = {"agent": agent}
-    if hasattr(agent, "codec"):
-        parts |= {"autoencoder": agent.codec.autoencoder, "coder": agent.codec.current}
-    return {
-        f"{name}.{key}": t.contiguous().clone() for name, part in parts.items() for key, t in part.state_dict().items()
-    }
-
-
-def shapes(agent: Any) -> dict[str, tuple[int, ...]]:
-    """What a checkpoint must hold to be this agent's."""
-    return {name: tuple(t.shape) for name, t in tensors_of(agent).items()}
-
-
-def save(run: Path, agent: Any, options: RunOptions, step: int, evaluation: dict[str, Any], best: bool) -> Path:
+def save(
+    run: Path, state: dict[str, Any], options: RunOptions, step: int, evaluation: dict[str, Any], best: bool
+) -> Path:
     """Writes checkpoints/step_... and then points `latest` (and `best`) to it.
 
     Nothing is replaced before all is on disk: a failure leaves the earlier checkpoints and pointers as they were.
+
+    Args:
+        state: plain values, as `state_dict` gives them.
     """
     folder = run / "checkpoints"
     folder.mkdir(exist_ok=True)
@@ -49,12 +40,13 @@ def save(run: Path, agent: Any, options: RunOptions, step: int, evaluation: dict
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir()
     weights = staged / "weights.safetensors"
-    save_file(tensors_of(agent), weights)
+    tensors, rest = split(state)
+    save_file(tensors, weights)
     sync(weights)
     manifest = {
         "format": FORMAT,
         "step": step,
-        "codec_version": agent.codec.version if hasattr(agent, "codec") else None,
+        "state": rest,
         "evaluation": evaluation,
         "config": options.to_json(),
         "versions": versions(),
@@ -101,10 +93,11 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def load(run: Path, agent: Any, which: str = "latest") -> int:
-    """Loads a checkpoint of `run` into `agent`, built from the run's options; returns its step.
+def load(run: Path, parts: dict[str, Stateful], which: str = "latest") -> int:
+    """Loads a checkpoint of `run` into `parts`; returns its step.
 
     Args:
+        parts: by their names in the saved state.
         which: latest, best, or the name of a checkpoint folder.
     """
     folder = run / "checkpoints"
@@ -123,16 +116,9 @@ def load(run: Path, agent: Any, which: str = "latest") -> int:
             raise UserError(f"{manifest} has format {facts['format']}; this version of reinstate reads {FORMAT}")
         if facts["sha256"] != hashlib.sha256(weights.read_bytes()).hexdigest():
             raise UserError(f"{weights} is damaged: its checksum is not the manifest's")
-        tensors = load_file(weights)
-        parts = {"agent": agent}
-        if hasattr(agent, "codec"):
-            parts["autoencoder"] = agent.codec.autoencoder
-            agent.codec.version = facts["codec_version"]
-            agent.codec.coders = {agent.codec.version: agent.codec.autoencoder.freeze()}
-            parts["coder"] = agent.codec.current
-        for name, part in parts.items():
-            prefix = name + "."
-            part.load_state_dict({k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)})
-    except (KeyError, TypeError, RuntimeError, SafetensorError, ValueError) as error:
+        state = join(load_file(weights), facts["state"])
+        for part, stateful in parts.items():
+            stateful.load_state_dict(state[part])
+    except (KeyError, TypeError, AttributeError, RuntimeError, SafetensorError, ValueError) as error:
         raise UserError(f"{folder / name} cannot be read: {str(error).splitlines()[0]}") from error
     return int(facts["step"])

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
+from gymnasium.vector import VectorEnv
 
-from reinstate.agents.chunk import EpisodeEnd
-from reinstate.agents.rollout import collect, start_collecting
+from reinstate.agents.collector import Collector, ends_of, start_collecting
+from reinstate.agents.interface import Agent, State
+from reinstate.agents.rollout import EpisodeEnd
 from reinstate.envs.seeds import spawn_seeds
 from reinstate.experiment.build import build_envs, generator
 from reinstate.experiment.options import RunOptions
@@ -25,46 +27,70 @@ def quotas(episodes: int, num_envs: int) -> np.ndarray:
     return np.array([episodes // num_envs + (i < episodes % num_envs) for i in range(num_envs)])
 
 
-def evaluate(agent: Any, options: RunOptions, episodes: int, seed: int, greedy: bool) -> dict[str, Any]:
+def evaluate(
+    agent: Agent[Any], options: RunOptions, episodes: int = 200, seed: int = 0, greedy: bool = True
+) -> dict[str, Any]:
     """Plays `episodes` episodes on seeds that training never sees.
 
     Returns:
-        episodes, mean_reward, mean_ep_length, success_rate (None where the environment does not tell), success_by_cue.
+        episodes, mean_reward, mean_ep_length, success_rate (None where the environment does not report it),
+        success_by_cue.
     """
     envs = build_envs(options, min(episodes, MOST_ENVS))
     try:
-        ends = play(envs, agent, quotas(episodes, envs.num_envs), seed, greedy, options.learning.hold_growth)
+        collector = start_evaluating(envs, agent, options, seed, greedy)
+        return summary(play(envs, agent, collector, quotas(episodes, envs.num_envs)))
     finally:
         envs.close()
-    return summary(ends)
+
+
+def start_evaluating(
+    envs: VectorEnv, agent: Agent[State], options: RunOptions, seed: int, greedy: bool
+) -> Collector[State]:
+    """Resets the environments on evaluation's own seeds."""
+    sampling = None if greedy else generator(seed)
+    seeds = spawn_seeds(seed, envs.num_envs, "evaluation")
+    return start_collecting(envs, agent, seeds, sampling, options.learning.action_repeat)
+
+
+def play(
+    envs: VectorEnv,
+    agent: Agent[State],
+    c: Collector[State],
+    quota: np.ndarray,
+    at_end: Callable[[EpisodeEnd, State, bool], None] | None = None,
+) -> list[EpisodeEnd]:
+    """The first `quota[i]` episodes of environment i, for every i.
+
+    Args:
+        at_end: called with each of them, the agent's state before the reset, and whether it terminated.
+    """
+    left, ends = quota.copy(), []
+    while (left > 0).any():
+        c.decide(agent)
+        observation, reward, terminated, truncated, info = c.step(envs)
+        done = terminated | truncated
+        for end in ends_of(c, done, info):
+            if left[end.env] > 0:
+                left[end.env] -= 1
+                ends.append(end)
+                if at_end is not None:
+                    at_end(end, c.agent_state, bool(terminated[end.env]))
+        c.see(observation, reward, done)
+    return ends
 
 
 def summary(ends: list[EpisodeEnd]) -> dict[str, Any]:
-    """Means over episodes; success over those that tell it."""
-    told = [e for e in ends if e.success is not None]
-    cues = sorted({e.cue for e in told if e.cue is not None})
+    """Means over episodes; success over those that report it."""
+    reported = [e for e in ends if e.success is not None]
+    cues = sorted({e.cue for e in reported if e.cue is not None})
     return {
         "episodes": len(ends),
         "mean_reward": float(np.mean([e.ret for e in ends])),
         "mean_ep_length": float(np.mean([e.length for e in ends])),
-        "success_rate": float(np.mean([e.success for e in told])) if told else None,
-        "success_by_cue": {str(c): float(np.mean([e.success for e in told if e.cue == c])) for c in cues},
+        "success_rate": float(np.mean([e.success for e in reported])) if reported else None,
+        "success_by_cue": {str(c): float(np.mean([e.success for e in reported if e.cue == c])) for c in cues},
     }
-
-
-def play(envs: Any, agent: Any, quota: np.ndarray, seed: int, greedy: bool, hold_growth: float) -> list[EpisodeEnd]:
-    """The first `quota[i]` episodes of environment i, for every i."""
-    sampling = None if greedy else generator(seed)
-    seeds = spawn_seeds(seed, envs.num_envs, "evaluation")
-    collector = start_collecting(envs, agent, seeds, sampling, hold_growth)
-    left, ends = quota.copy(), []
-    with torch.no_grad():
-        while (left > 0).any():
-            for end in collect(envs, agent, collector, 32, 32).episodes:
-                if left[end.env] > 0:
-                    left[end.env] -= 1
-                    ends.append(end)
-    return ends
 
 
 def passes(result: dict[str, Any], threshold: float) -> bool:

@@ -5,25 +5,24 @@ from __future__ import annotations
 import html
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import tyro
 
-from reinstate.agents.encoders import ObservationSpec
-from reinstate.agents.rollout import collect, start_collecting
-from reinstate.envs.seeds import spawn_seeds
+from reinstate.agents.memory_agent import MemoryAgent, MemoryAgentState
+from reinstate.agents.networks import ObservationSpec
+from reinstate.agents.rollout import EpisodeEnd
 from reinstate.experiment import run_folder
-from reinstate.experiment.build import build_envs, generator
+from reinstate.experiment.build import build_envs
 from reinstate.experiment.errors import UserError
+from reinstate.experiment.evaluation import play, start_evaluating
 from reinstate.experiment.options import RunOptions
 from reinstate.experiment.pictures import picture, png
 from reinstate.experiment.trained import load_agent
-from reinstate.memory.episodes import EpisodeRing, Episodes
+from reinstate.memory.episodes import EpisodeBuffer, Episodes
 from reinstate.memory.recalculation import reinstate
 
-STEPS = 32  # of a chunk: as many episodes may end in it, of which the first is shown
 BAR = 12  # pixels high, of the bars that show when a slot was read
 
 
@@ -58,29 +57,31 @@ class Slots:
     gradient: np.ndarray | None  # [n] norm; None where none crosses the memory
 
 
-def play_episode(agent: Any, options: RunOptions, seed: int, greedy: bool) -> Episodes:
+def play_episode(agent: MemoryAgent, options: RunOptions, seed: int, greedy: bool) -> Episodes:
     """One episode with true observations kept beside its slots."""
     envs = build_envs(options, 1)
     try:
-        sampling = None if greedy else generator(seed)
-        seeds = spawn_seeds(seed, 1, "evaluation")
-        collector = start_collecting(envs, agent, seeds, sampling, options.learning.hold_growth)
+        collector = start_evaluating(envs, agent, options, seed, greedy)
         collector.agent_state = agent.initial_state(1, keep_observations=True)
-        ring = EpisodeRing(STEPS, collector.agent_state.memory)
-        while ring.size == 0:
-            collect(envs, agent, collector, STEPS, STEPS, ring)
+        buffer = EpisodeBuffer(1, collector.agent_state.memory)
+
+        def keep(end: EpisodeEnd, state: MemoryAgentState, terminated: bool) -> None:
+            total, length = torch.tensor([end.ret]), torch.tensor([end.length])
+            buffer.add(state.memory.clone(), total, length, torch.tensor([terminated]))
+
+        play(envs, agent, collector, np.array([1]), keep)
     finally:
         envs.close()
-    first = torch.tensor([0])
-    return Episodes(ring.memory.rows(first), ring.total[first], ring.length[first], ring.terminated[first])
+    return buffer.episodes
 
 
-def slots_of(agent: Any, episode: Episodes) -> Slots:
+def slots_of(agent: MemoryAgent, episode: Episodes) -> Slots:
     """What is known of an episode's slots. The gradient is that of its decisions' log-probabilities, each weighed by
     what was paid after it, with respect to the embedding that was read."""
     memory = episode.memory
     assert memory.observation is not None
-    events, r = agent.replay_episodes(episode)
+    r = agent.replay_episodes(episode)
+    events = r.events
     at = memory.written[0].nonzero()[:, 0]
     at = at[memory.step[0, at].argsort()]
     gradient = None
@@ -121,7 +122,7 @@ def inspect(options: InspectOptions) -> int:
         raise UserError(f"--seed is {options.seed}; it must not be negative")
     folder = Path(options.run)
     agent, trained, _ = load_agent(folder, options.checkpoint, options.env_kwargs)
-    if trained.agent != "memory":
+    if not isinstance(agent, MemoryAgent):
         raise UserError(f"{folder} was trained with --agent {trained.agent}, which remembers no slots to look at")
     target = Path(options.output) if options.output else folder / "inspect.html"
     if not target.parent.is_dir() or target.is_dir():

@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections import defaultdict, deque
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
-from reinstate.agents.chunk import EpisodeEnd
+from reinstate.agents.rollout import EpisodeEnd
 
 WINDOW = 400  # finished episodes that rollout/* averages over
 
@@ -58,9 +59,9 @@ class Metrics:
             "rollout/ep_rew_mean": sum(e.ret for e in self.recent) / n,
             "rollout/ep_len_mean": sum(e.length for e in self.recent) / n,
         }
-        told = [e.success for e in self.recent if e.success is not None]
-        if told:
-            values["rollout/success_rate"] = sum(told) / len(told)
+        reported = [e.success for e in self.recent if e.success is not None]
+        if reported:
+            values["rollout/success_rate"] = sum(reported) / len(reported)
         return values
 
     def write(self, step: int, extra: dict[str, float] | None = None) -> dict[str, float]:
@@ -73,6 +74,17 @@ class Metrics:
         self.jsonl.flush()
         self.monitor_file.flush()
         return values
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the next averages need: plain values."""
+        noted, recent = dict(self.noted), [asdict(e) for e in self.recent]
+        return {"noted": noted, "recent": recent, "episodes": self.episodes}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over the values of `state_dict`."""
+        self.noted = defaultdict(list, {key: list(values) for key, values in state["noted"].items()})
+        self.recent = deque((EpisodeEnd(**values) for values in state["recent"]), maxlen=WINDOW)
+        self.episodes = state["episodes"]
 
     def picture(self, tag: str, image: np.ndarray, step: int) -> None:
         """Shows an image [H, W, 3] uint8 in TensorBoard."""

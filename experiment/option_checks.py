@@ -4,34 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from reinstate.agents.build import KINDS
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.options import RunOptions, flag_of
+from reinstate.memory.options import MemoryOptions
+from reinstate.memory.recalculation import MODES
 
-RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {  # what is wanted: whether a value is so, and of which options
+RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {  # what a value must be: the test, and the options
     "at least 1": (
         lambda value: value >= 1,
-        "num_envs total_timesteps eval_episodes torch_threads slots embedding_width heads write_every "
-        "recalculated_codes code_bits codec_ring codec_updates chunk_steps epochs replayed_episodes episode_ring "
-        "states_per_env",
+        "num_envs total_timesteps eval_episodes torch_threads slots embedding_width heads recalculated_codes code_bits "
+        "codec_frames codec_updates rollout_steps epochs replay_batch replay_size",
     ),
-    "at least 2: one may still be held": (lambda value: value >= 2, "chunk_decisions"),
-    "at least 1, which decides at every step": (lambda value: value >= 1, "hold_growth"),
-    "between 0 and 1": (
-        lambda value: 0 <= value <= 1,
-        "gae_lambda critic_lambda novel_share min_fidelity stop_at_success",
-    ),
+    "at least 2, as one may still be open": (lambda value: value >= 2, "rollout_decisions"),
+    "between 0 and 1": (lambda value: 0 <= value <= 1, "gae_lambda critic_lambda min_fidelity stop_at_success"),
     "0 or more": (
         lambda value: value >= 0,
-        "seed spread_steps eval_every save_every imitation_coef novelty_bonus final_learning_rate ent_coef "
+        "seed stagger_steps eval_every save_every imitation_coef novelty_bonus final_learning_rate ent_coef "
         "final_ent_coef vf_coef",
     ),
     "greater than 0": (lambda value: value > 0, "target_step learning_rate horizon clip_coef max_grad_norm"),
 }
-EPISODIC = ("replayed_episodes", "episode_ring", "imitation_coef", "novelty_bonus")  # go by finished episodes
-SENDS_NOTHING = ("refresh", "truncated", "none")  # ways of recalculation, to older slots
+OF_MEMORY = tuple(f.name for f in dataclasses.fields(MemoryOptions))
+OF_FINISHED_EPISODES = ("replay_size", "replay_batch", "imitation_coef", "novelty_bonus")
 
 
 def check(options: RunOptions) -> None:
@@ -40,7 +38,7 @@ def check(options: RunOptions) -> None:
     values = {f.name: getattr(part, f.name) for part in parts for f in dataclasses.fields(part)}
     defaults = {f.name: f.default for part in parts for f in dataclasses.fields(part)}
     check_ranges(values)
-    check_what_is_read(options, {name for name in values if values[name] != defaults[name]})
+    check_effects(options, {name for name in values if values[name] != defaults[name]})
     check_pairs(options)
 
 
@@ -55,55 +53,42 @@ def check_ranges(values: dict[str, Any]) -> None:
                 raise UserError(f"{flag_of(name)} is {values[name]}; it must be {wanted}")
 
 
-def check_what_is_read(o: RunOptions, changed: set[str]) -> None:
-    """No option is given that nothing reads; `changed` are those that are not at their defaults."""
-    m = o.memory
-    if o.learning.credit == "bootstrap" and (given := flags(EPISODIC, changed)):
-        raise UserError(f"{given} need the slots of finished episodes: leave them out, or choose another --credit")
-    of_memory = (*(f.name for f in dataclasses.fields(m)), *EPISODIC, "credit")
-    if o.agent != "memory" and (given := flags(of_memory, changed)):
-        raise UserError(f"{given} need the memory: leave them out, or choose --agent memory")
-    idle = [
-        ("hold_growth", o.agent == "lstm", f"--agent {o.agent}"),
-        ("hold_growth", m.write_rule != "novel", f"--write-rule {m.write_rule}"),  # writes, and so decides, anyway
-        ("states_per_env", o.agent == "lstm", f"--agent {o.agent}"),
-        ("novel_share", o.agent != "memory", f"--agent {o.agent}"),
-        ("recalculated_codes", m.recalculation in SENDS_NOTHING, f"--recalculation {m.recalculation}"),
-    ]
-    for name, nobody_reads, cause in idle:
-        if nobody_reads and name in changed:
-            raise UserError(f"{flag_of(name)} has no effect with {cause}: leave one of them out")
-    if "write_every" in changed and m.write_rule != "every_k":
-        raise UserError("--write-every is the k of --write-rule every_k: choose that rule, or leave it out")
-    if "target_step" in changed and m.recalculation != "target":
-        raise UserError("--target-step is the eta of --recalculation target: choose that, or leave it out")
-    if m.check_cosine and m.recalculation in SENDS_NOTHING:
-        raise UserError(
-            f"--check-cosine compares what is sent to older slots, and --recalculation {m.recalculation} sends "
-            "nothing there: choose direct, target or oracle, or leave it out"
-        )
+def check_effects(o: RunOptions, changed: set[str]) -> None:
+    """Every option that is given has an effect; `changed` are those that are not at their defaults."""
+    kind, mode = KINDS[o.agent], MODES[o.memory.recalculation]
+    if not kind.has_slots:
+        refuse((*OF_MEMORY, *OF_FINISHED_EPISODES, "credit"), changed, f"with --agent {o.agent}, which has no slots")
+    if not kind.repeats:
+        refuse(["action_repeat"], changed, f"with --agent {o.agent}, which decides at every step")
+    if o.memory.write_rule == "always":
+        refuse(["action_repeat"], changed, "with --write-rule always, which decides at every step")
+    if o.learning.credit == "bootstrap":
+        refuse(OF_FINISHED_EPISODES, changed, "with --credit bootstrap, which keeps no finished episodes")
+    if not mode.sends:
+        nothing = f"with --recalculation {o.memory.recalculation}, which sends nothing to older slots"
+        refuse(["recalculated_codes", "check_cosine"], changed, nothing)
+    if o.memory.recalculation != "target":
+        refuse(["target_step"], changed, "without --recalculation target, whose eta it is")
+
+
+def refuse(names: Iterable[str], changed: set[str], why: str) -> None:
+    """Raises UserError where one of `names` is in `changed`."""
+    given = [flag_of(name) for name in names if name in changed]
+    if given:
+        have, them = ("has", "it") if len(given) == 1 else ("have", "them")
+        raise UserError(f"{', '.join(given)} {have} no effect {why}: leave {them} out")
 
 
 def check_pairs(o: RunOptions) -> None:
-    """Numbers that go by each other."""
-    if o.spread_steps * o.num_envs >= o.total_timesteps:
+    """Numbers that depend on each other."""
+    if o.stagger_steps * o.num_envs >= o.total_timesteps:
         raise UserError(
-            f"--spread-steps {o.spread_steps} takes {o.spread_steps * o.num_envs} steps in all, and "
-            f"--total-timesteps {o.total_timesteps} leaves none to learn from: lower --spread-steps or raise "
+            f"--stagger-steps {o.stagger_steps} takes {o.stagger_steps * o.num_envs} steps in all, and "
+            f"--total-timesteps {o.total_timesteps} leaves none to learn from: lower --stagger-steps or raise "
             "--total-timesteps"
         )
-    if o.learning.replayed_episodes > o.learning.episode_ring:
+    if o.learning.replay_batch > o.learning.replay_size:
         raise UserError(
-            f"--replayed-episodes {o.learning.replayed_episodes} are more than the {o.learning.episode_ring} of "
-            "--episode-ring: raise that, or lower them"
+            f"--replay-batch {o.learning.replay_batch} is more than the {o.learning.replay_size} of --replay-size: "
+            "raise that, or lower it"
         )
-    if o.learning.credit == "transport" and o.learning.horizon >= 1:
-        raise UserError(
-            f"--credit transport carries value further back than --horizon {o.learning.horizon}, and no episode is "
-            "that long: choose a horizon well below 1, such as 0.2"
-        )
-
-
-def flags(names: tuple[str, ...], changed: set[str]) -> str:
-    """Those of `names` that are in `changed`, as flags."""
-    return ", ".join(flag_of(name) for name in names if name in changed)

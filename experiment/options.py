@@ -52,17 +52,17 @@ class RunOptions:
     env_kwargs: tuple[str, ...] = ()
     """Keyword arguments of the environment: length=100 distractors=6."""
     agent: AgentName = "memory"
-    """memory: the episodic memory. lstm and none: the controls."""
+    """memory: the episodic memory. lstm, gru and none: the controls."""
     seed: int = 1
     """Seeds everything: parameters, actions, environments. Same seed, same machine: same parameters."""
     total_timesteps: int = 5_000_000
     """Environment steps at which training ends."""
     num_envs: int = 256
     """B: environments stepped together."""
-    spread_steps: int = 0
-    """Random actions of each environment before training, counted in --total-timesteps and the schedules; at one of
-    them, each at its own, its episode begins anew. For tasks whose episodes all last equally long, about that length:
-    the environments would go through them in step, and a chunk would hold one part of the task only."""
+    stagger_steps: int = 0
+    """Staggered resets: play this many random actions in each environment before training, and reset each at a random
+    one of them. For tasks whose episodes all last equally long, about that length: otherwise all environments are in
+    the same phase, and a rollout holds one part of the task only. Counted in --total-timesteps."""
     stop_at_success: float | None = None
     """Stop as soon as a greedy evaluation reaches this success rate, over all episodes and for each cue."""
     eval_every: int = 1_000_000

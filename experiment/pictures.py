@@ -8,7 +8,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from reinstate.agents.encoders import ObservationSpec
+from reinstate.agents.networks import ObservationSpec
 from reinstate.envs.grid_pixels import TILE, tile_atlas
 
 SMALLEST = 56  # pixels a side; smaller pictures are enlarged

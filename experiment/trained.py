@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from reinstate.agents.interface import Agent
 from reinstate.experiment import checkpoint, run_folder
-from reinstate.experiment.build import untrained
+from reinstate.experiment.build import shapes, untrained
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.options import RunOptions
 
 
-def load_agent(run: str | Path, which: str = "latest", env_kwargs: tuple[str, ...] = ()) -> tuple[Any, RunOptions, int]:
+def load_agent(
+    run: str | Path, which: str = "latest", env_kwargs: tuple[str, ...] = ()
+) -> tuple[Agent[Any], RunOptions, int]:
     """Builds the agent of the run in folder `run` and loads one of its checkpoints.
 
     Args:
@@ -28,10 +31,10 @@ def load_agent(run: str | Path, which: str = "latest", env_kwargs: tuple[str, ..
     trained = run_folder.read_options(Path(run))
     options = trained.with_env_kwargs(env_kwargs) if env_kwargs else trained
     agent = untrained(options)
-    if env_kwargs and checkpoint.shapes(agent) != checkpoint.shapes(untrained(trained)):
+    if env_kwargs and shapes(agent) != shapes(untrained(trained)):
         raise UserError(
             f"with --env-kwargs {' '.join(env_kwargs)} {options.env} has other observations or actions than {run} was "
             "trained on: leave out what changes them"
         )
-    step = checkpoint.load(Path(run), agent, which)
+    step = checkpoint.load(Path(run), {"agent": agent}, which)
     return agent, options, step

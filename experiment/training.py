@@ -1,37 +1,28 @@
-"""The training run: collect, update, log, evaluate, save."""
+"""The command `reinstate train`: builds a run, trains, logs, evaluates and saves."""
 
 from __future__ import annotations
 
-import math
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
-from reinstate.agents.chunk import Chunk
-from reinstate.agents.learner import build_learner, finished_memory, update, update_codec
-from reinstate.agents.rollout import collect, start_collecting
-from reinstate.envs.seeds import spawn_seeds
+from reinstate.agents.interface import Agent
+from reinstate.agents.memory_agent import MemoryAgent
 from reinstate.experiment import checkpoint, run_folder
-from reinstate.experiment.build import build_agent, build_envs, check_device, generator, streams
+from reinstate.experiment.build import check_device, streams, untrained
 from reinstate.experiment.evaluation import evaluate, passes
 from reinstate.experiment.inspection import most_read, play_episode, slots_of
 from reinstate.experiment.metrics import Metrics
 from reinstate.experiment.option_checks import check
 from reinstate.experiment.options import RunOptions
-from reinstate.experiment.start import take_over
-from reinstate.memory.statistics import describe
-from reinstate.memory.store import bytes_per_slot
+from reinstate.experiment.schedule import Schedule
+from reinstate.experiment.trainer import Trainer
+from reinstate.experiment.warm_start import warm_start
 
-LOG_EVERY = 50_000  # environment steps
-# With --stop-at-success an evaluation comes early once the last training episodes, at least so many of them,
-# succeed this close to the threshold: they are sampled, and a greedy policy does better.
-EARLY_EVALUATION = 0.02
-EARLY_EPISODES = 100
 SHOWN = 8  # slots in a picture of the memory
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 
@@ -41,128 +32,88 @@ def train(options: RunOptions, command: list[str]) -> int:
     check(options)
     check_device(options.device)
     torch.set_num_threads(options.torch_threads)
-    envs = build_envs(options, options.num_envs)
-    agent = build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
+    agent = untrained(options)
     if options.start_from is not None:
-        take_over(agent, options, Path(options.start_from))
+        warm_start(agent, options, Path(options.start_from))
     folder = Path(options.run_dir) if options.run_dir else run_folder.default_run_dir(options)
     run_folder.create(folder, options, command)
-    announce(options, folder, agent)
-
-    flat = {k: v for k, v in options.to_json().items() if not isinstance(v, dict)}
-    metrics = Metrics(folder, flat | options.to_json()["memory"] | options.to_json()["learning"])
-    run = Run(options, folder, agent, metrics)  # its clock runs from here
-    seeds = streams(options.seed)
-    learner = build_learner(agent, options.learning, generator(seeds["learning"]))
-    training_seeds = spawn_seeds(options.seed, options.num_envs, "training")
-    actions, spread = generator(seeds["actions"]), (options.spread_steps, seeds["spread"])
-    collector = start_collecting(envs, agent, training_seeds, actions, options.learning.hold_growth, spread)
+    run = Run(options, folder, agent)
     code = 0
     try:
-        while collector.steps_done < options.total_timesteps:
-            progress = collector.steps_done / options.total_timesteps
-            left = -(-(options.total_timesteps - collector.steps_done) // options.num_envs)
-            steps = min(options.learning.chunk_steps, left)
-            chunk = collect(envs, agent, collector, steps, options.learning.chunk_decisions, learner.ring)
-            metrics.note(update(agent, chunk, learner, options.learning, progress))
-            if options.agent == "memory":
-                metrics.note(update_codec(agent, chunk, learner.generator))
-                metrics.note(agent.codec.figures())
-                metrics.note({"memory/writes_per_step": per_step(chunk.novel, chunk)})
-                state = collector.agent_state
-                metrics.note(describe(state.memory, state.attention, torch.from_numpy(collector.lengths)))
-            metrics.note({"rollout/decisions_per_step": per_step(chunk.complete, chunk)})
-            metrics.note_episodes(chunk.episodes)
-            if run.after_chunk(collector.steps_done):
+        while run.trainer.steps_done < options.total_timesteps:
+            log, episodes = run.trainer.step()
+            run.metrics.note(log)
+            run.metrics.note_episodes(episodes)
+            if run.after_update():
                 break
     except KeyboardInterrupt:
         code = 130
-        print(f"\ninterrupted at {collector.steps_done} steps; saving", flush=True)
+        print(f"\ninterrupted at {run.trainer.steps_done} steps; saving", flush=True)
     except FloatingPointError as error:  # raised before the step, so the parameters are still good
         code = 1
         print(f"error: {error}", file=sys.stderr)
     except BaseException:  # an environment that fails, say
-        run.finish(collector.steps_done, interrupted=True)
+        run.finish(interrupted=True)
         raise
     finally:
-        envs.close()
-    run.finish(collector.steps_done, interrupted=code != 0)
+        run.trainer.envs.close()
+    run.finish(interrupted=code != 0)
     return code
 
 
-def per_step(count: Tensor, chunk: Chunk) -> float:
-    """How many of a chunk's decisions [n] bool, for each environment step."""
-    return float(count.sum()) / (chunk.steps * chunk.num_envs)
-
-
-def announce(options: RunOptions, folder: Path, agent: Any) -> None:
-    print(f"environment {options.env} {' '.join(options.env_kwargs)}".rstrip())
-    print(f"agent {options.agent}, seed {options.seed}, device cpu, {options.num_envs} environments")
-    if options.agent == "memory":
-        size = bytes_per_slot(agent.initial_state(1).memory)
-        total = size * options.memory.slots * options.num_envs
-        ring = agent.codec.ring.frames
-        print(
-            f"recalculation {options.memory.recalculation}; a slot takes {size} bytes, "
-            f"the memory {total / 1e6:.1f} MB, the codec's ring of frames {ring.nbytes / 1e6:.1f} MB"
-        )
-        if options.learning.credit != "bootstrap":
-            episodes = options.learning.episode_ring
-            most = bytes_per_slot(finished_memory(agent)) * options.memory.slots * episodes
-            print(f"the slots of the last {episodes:,} finished episodes take up to {most / 1e6:.1f} MB")
-    if options.start_from is not None:
-        print(f"begins with the agent of {options.start_from}")
-    print(f"run folder {folder}")
-    print(f"watch it: tensorboard --logdir {folder}")
-    print("the first run compiles the environments, which takes some seconds", flush=True)
-
-
 class Run:
-    """When to log, evaluate, save and stop."""
+    """A trainer in its folder: logs, evaluates, saves."""
 
-    def __init__(self, options: RunOptions, folder: Path, agent: Any, metrics: Metrics) -> None:
-        self.options, self.folder, self.agent, self.metrics = options, folder, agent, metrics
-        self.next_log, self.next_save = LOG_EVERY, options.save_every
-        self.next_evaluation, self.earliest_evaluation = options.eval_every, 0
-        self.best = -math.inf
+    def __init__(self, options: RunOptions, folder: Path, agent: Agent[Any]) -> None:
+        self.options, self.folder, self.agent = options, folder, agent
+        self.trainer = Trainer(options, agent)
+        self.announce()
+        values = options.to_json()
+        flat = {k: v for k, v in values.items() if not isinstance(v, dict)}
+        self.metrics = Metrics(folder, flat | values["memory"] | values["learning"])
+        self.schedule = Schedule.begin(options)
         self.evaluation: dict[str, Any] = {}
         self.evaluated_at = -1
         self.started = self.last_line = time.perf_counter()
         self.bar = tqdm(total=options.total_timesteps, unit="step", unit_scale=True, disable=not sys.stderr.isatty())
 
-    def after_chunk(self, step: int) -> bool:
-        """Does what is due at `step`; True where training shall stop."""
+    def announce(self) -> None:
+        """Prints what is about to run, what memory it takes, and how to watch it."""
         o = self.options
+        print(f"environment {o.env} {' '.join(o.env_kwargs)}".rstrip())
+        print(f"agent {o.agent}, seed {o.seed}, device cpu, {o.num_envs} environments")
+        for line in self.trainer.describe():
+            print(line)
+        if o.start_from is not None:
+            print(f"begins with the agent of {o.start_from}")
+        print(f"run folder {self.folder}")
+        print(f"watch it: tensorboard --logdir {self.folder}")
+        print("the first run compiles the environments, which takes some seconds", flush=True)
+
+    def after_update(self) -> bool:
+        """Does what is due; True where training shall stop."""
+        o, step = self.options, self.trainer.steps_done
         self.bar.update(step - self.bar.n)
-        if step >= self.next_log:
-            self.next_log = step + LOG_EVERY
+        if self.schedule.log_due(step):
             self.log(step)
         stop = False
-        near = o.stop_at_success is not None and (
-            len(self.metrics.recent) >= EARLY_EPISODES
-            and self.metrics.rollout().get("rollout/success_rate", 0.0) >= o.stop_at_success - EARLY_EVALUATION
-        )
-        due = o.eval_every > 0 and step >= self.next_evaluation
-        if due or (near and step >= self.earliest_evaluation):
-            self.next_evaluation = step + o.eval_every
+        rate = self.metrics.rollout().get("rollout/success_rate")
+        if self.schedule.evaluation_due(step, o, len(self.metrics.recent), rate):
             found = self.evaluate(step)
-            # Episodes of a policy that is not there yet can be long: no more steps in early evaluations than between.
-            played = sum(r["episodes"] * r["mean_ep_length"] for r in found.values())
-            self.earliest_evaluation = step + max(LOG_EVERY, int(played))
+            self.schedule.evaluated(step, o, sum(r["episodes"] * r["mean_ep_length"] for r in found.values()))
             stop = o.stop_at_success is not None and passes(found["greedy"], o.stop_at_success)
-        if o.save_every > 0 and step >= self.next_save:
-            self.next_save = step + o.save_every
-            if not checkpoint.is_saved(self.folder, step):
-                self.save(step)
+        if self.schedule.save_due(step, o) and not checkpoint.is_saved(self.folder, step):
+            self.save(step)
         return stop
 
     def log(self, step: int) -> None:
+        """Writes the metrics; a line where there is no progress bar."""
         fps = self.fps(step)
         values = self.metrics.write(step, {"time/fps": fps})
         if self.bar.disable and time.perf_counter() - self.last_line >= LINE_EVERY:
             self.last_line = time.perf_counter()
-            told = values.get("rollout/success_rate")
-            success = "" if told is None else f"success {told:.3f}  "
+            rate = values.get("rollout/success_rate")
+            success = "" if rate is None else f"success {rate:.3f}  "
             reward = values.get("rollout/ep_rew_mean", float("nan"))
             print(f"step {step:>10,}  {success}return {reward:.2f}  {fps:,.0f} steps/s", flush=True)
 
@@ -184,28 +135,29 @@ class Run:
             found = {f"{tag}/{n}": self.evaluation[kind][n] for n in names}
             self.metrics.note({k: v for k, v in found.items() if v is not None})
         self.metrics.write(step, {"time/fps": self.fps(step)})
-        if o.agent == "memory":
-            self.show_memory(step, seed)
+        if isinstance(self.agent, MemoryAgent):
+            self.show_memory(self.agent, step, seed)
         self.evaluated_at = step
-        if score(self.evaluation["greedy"]) > self.best:
-            self.best = score(self.evaluation["greedy"])
+        if self.schedule.is_best(score(self.evaluation["greedy"])):
             self.save(step, best=True)
         return self.evaluation
 
-    def show_memory(self, step: int, seed: int) -> None:
+    def show_memory(self, agent: MemoryAgent, step: int, seed: int) -> None:
         """The most read slots of a greedy episode to TensorBoard: what was seen, above what its code reinstates."""
-        slots = slots_of(self.agent, play_episode(self.agent, self.options, seed, greedy=True))
+        slots = slots_of(agent, play_episode(agent, self.options, seed, greedy=True))
         if len(slots.step) > 0:
-            self.metrics.picture("memory/seen_above_reinstated", most_read(self.agent.spec, slots, SHOWN), step)
+            self.metrics.picture("memory/seen_above_reinstated", most_read(agent.spec, slots, SHOWN), step)
 
     def save(self, step: int, best: bool = False) -> None:
         """A checkpoint, with the evaluation of these very parameters where there is one."""
         evaluation = self.evaluation if step == self.evaluated_at else {}
-        checkpoint.save(self.folder, self.agent, self.options, step, evaluation, best)
+        state = {"agent": self.agent.state_dict()}
+        checkpoint.save(self.folder, state, self.options, step, evaluation, best)
 
-    def finish(self, step: int, interrupted: bool) -> None:
+    def finish(self, interrupted: bool) -> None:
         """The last evaluation, of the last parameters, and the last checkpoint."""
         self.bar.close()
+        step = self.trainer.steps_done
         try:
             if not interrupted:
                 results = self.evaluate(step)
@@ -231,6 +183,6 @@ def print_results(results: dict[str, Any]) -> None:
 
 
 def score(result: dict[str, Any]) -> float:
-    """What `best` goes by: the success rate, or the mean reward where the environment does not tell success."""
+    """What `best` goes by: the success rate, or the mean reward where the environment does not report success."""
     rate = result["success_rate"]
-    return result["mean_reward"] if rate is None else rate
+    return float(result["mean_reward"] if rate is None else rate)

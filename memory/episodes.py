@@ -1,65 +1,83 @@
 """The slots of finished episodes, kept to be learnt from again.
 
-Letters: E episodes of the ring, M drawn ones, N slots, n events.
+Letters: E episodes of the buffer, M drawn ones, N slots, n events.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from reinstate.memory.store import MemoryState, settle
+from reinstate.memory.slots import MemoryState, close
+from reinstate.memory.tensors import TensorStruct
 
 
 @dataclass
-class Episodes:
+class Episodes(TensorStruct):
     """Finished episodes: their slots, and how they ended."""
 
     memory: MemoryState  # [M, N, ...]
     total: Tensor  # [M] float32: sum of all rewards
     length: Tensor  # [M] int64: steps
-    terminated: Tensor  # [M] bool: else cut
+    terminated: Tensor  # [M] bool: False where the episode was truncated
 
 
-class EpisodeRing:
+class EpisodeBuffer:
     """The last `capacity` finished episodes; slots are all that is kept of them."""
 
     def __init__(self, capacity: int, like: MemoryState) -> None:
-        """`like`: a memory whose widths and dtypes the ring takes, of any number of environments."""
-        kept = {f.name: getattr(like, f.name) for f in fields(like)}
-        self.memory = MemoryState(
-            **{k: None if v is None else v.new_zeros(capacity, *v.shape[1:]) for k, v in kept.items()}
+        """`like`: a memory whose widths and dtypes the buffer takes, of any number of environments."""
+        self.episodes = Episodes(
+            like.map(lambda t: t.new_zeros(capacity, *t.shape[1:])),
+            torch.zeros(capacity),
+            torch.zeros(capacity, dtype=torch.int64),
+            torch.zeros(capacity, dtype=torch.bool),
         )
-        self.total = torch.zeros(capacity)
-        self.length = torch.zeros(capacity, dtype=torch.int64)
-        self.terminated = torch.zeros(capacity, dtype=torch.bool)
-        self.size, self.next = 0, 0
+        self.capacity, self.size, self.next = capacity, 0, 0
 
     def add(self, memory: MemoryState, total: Tensor, length: Tensor, terminated: Tensor) -> None:
-        """Takes up n episodes, the oldest make room; what the last slots of `memory` earned is filled in there."""
-        settle(memory, torch.arange(len(total)), total.float())
-        capacity = len(self.total)
-        last = min(len(total), capacity)
-        place = (self.next + torch.arange(last)) % capacity
+        """Adds n episodes and closes their last slots; the oldest episodes make room."""
+        close(memory, torch.arange(len(total)), total.float())
+        last = min(len(total), self.capacity)
+        place = (self.next + torch.arange(last)) % self.capacity
+        ours = self.episodes
         for f in fields(memory):
-            kept = getattr(self.memory, f.name)
+            kept = getattr(ours.memory, f.name)
             if kept is not None:
                 kept[place] = getattr(memory, f.name)[-last:]
-        for kept, new in ((self.total, total), (self.length, length), (self.terminated, terminated)):
+        for kept, new in ((ours.total, total), (ours.length, length), (ours.terminated, terminated)):
             kept[place] = new[-last:].to(kept.dtype)
-        self.next = (self.next + last) % capacity
-        self.size = min(self.size + last, capacity)
+        self.next = (self.next + last) % self.capacity
+        self.size = min(self.size + last, self.capacity)
 
     def sample(self, most: int, generator: torch.Generator, share: Tensor) -> Episodes:
-        """At most `most` different episodes at random, drawn with probabilities in proportion to `share` [E]."""
-        index = torch.multinomial(share, min(most, self.size), generator=generator)
-        return Episodes(self.memory.rows(index), self.total[index], self.length[index], self.terminated[index])
+        """At most `most` different episodes at random, drawn with probabilities in proportion to `share` [size]."""
+        return self.episodes.take(torch.multinomial(share, min(most, self.size), generator=generator))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values; only the part of the buffer that is filled."""
+        filled = torch.arange(self.size)
+        return {"episodes": self.episodes.take(filled).state_dict(), "size": self.size, "next": self.next}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Takes over the values of `state_dict`."""
+        self.size, self.next = state["size"], state["next"]
+        _put(self.episodes, state["episodes"], self.size)
+
+
+def _put(kept: TensorStruct, values: dict[str, Any], count: int) -> None:
+    for name, value in values.items():
+        if isinstance(value, Tensor):
+            getattr(kept, name)[:count] = value
+        else:
+            _put(getattr(kept, name), value, count)
 
 
 @dataclass
-class Events:
+class Events(TensorStruct):
     """Remembered decisions, episode by episode in order of time, and what lies between them: from slot to slot an
     episode is a semi-Markov process, whose rewards are exact sums."""
 
@@ -72,7 +90,7 @@ class Events:
 
 
 def events(episodes: Episodes, eligible: Tensor) -> Events:
-    """The events of `episodes`: the slots where `eligible` [M, N] says so."""
+    """The events of `episodes`: the slots where `eligible` [M, N] is True."""
     memory = episodes.memory
     M, N = eligible.shape
     step = torch.where(eligible, memory.step, torch.iinfo(torch.int32).max)
@@ -96,3 +114,9 @@ def visible_then(memory: MemoryState, events: Events) -> Tensor:
     are missing."""
     step = memory.step[events.episode]  # [n, N]
     return memory.written[events.episode] & (step <= memory.step[events.episode, events.slot][:, None])
+
+
+def older_slots(memory: MemoryState, events: Events) -> Tensor:
+    """[n, N] bool: the slots of each event's episode that were written before its own."""
+    step = memory.step[events.episode]
+    return memory.written[events.episode] & (step < memory.step[events.episode, events.slot][:, None])

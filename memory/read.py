@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-SCORE_CAP = 3.0  # no slot's weight dies, so that a gradient can still find it
-QUERY_GAIN = 3.0  # attention starts out selective
+SCORE_CAP = 3.0  # keeps every slot's weight above 0, so that a gradient can still find it
+QUERY_GAIN = 3.0  # larger than usual: attention starts out selective
 
 
 def attend(
@@ -22,7 +22,7 @@ def attend(
 
     Args:
         query: [n, H, D].
-        slots: [n, S, D]; what is not visible may hold anything, NaN too.
+        slots: [n, S, D]; slots that are not visible may hold anything, NaN too.
         address: [S, D], added to the slots where they serve as keys.
         visible: [n, S] bool.
         null_key, null_value: [H, D], always visible, so that an empty memory can be read.
@@ -42,12 +42,11 @@ def attend(
 
 
 class MemoryRead(nn.Module):
-    """The learnt part of a read: queries from states [n, S_width], to which the present embedding may belong, and what
-    was read as [n, H * D], normalised.
+    """The learnt part of a read: from states [n, S_width] to what was read [n, H * D], normalised.
 
-    Every place in the store has a learnt address, so that heads can tell slots apart before their content means
-    anything: without it, an even attention over a dozen slots dilutes the one that matters, and the association
-    is found in half of the runs only (docs/lab-notes.md).
+    Every place in the store has a learnt address, so that heads can distinguish slots before their content means
+    anything. Without it, an even attention over a dozen slots dilutes the one that matters, and the association is
+    found in half of the runs only (docs/log).
     """
 
     def __init__(self, state_width: int, embedding_width: int, heads: int, places: int) -> None:
@@ -63,6 +62,7 @@ class MemoryRead(nn.Module):
 
     @property
     def read_width(self) -> int:
+        """H * D."""
         return self.heads * self.width
 
     def forward(self, state: Tensor, slots: Tensor, visible: Tensor) -> tuple[Tensor, Tensor]:

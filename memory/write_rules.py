@@ -1,10 +1,14 @@
 """When a step is written to memory: one pure function for each rule, each returns a mask [n]."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 
-def is_novel(code_hash: Tensor, stored_hash: Tensor, written: Tensor) -> Tensor:
+def novel(code_hash: Tensor, stored_hash: Tensor, written: Tensor) -> Tensor:
     """True where this code is not in the episode's memory yet.
 
     Args:
@@ -15,19 +19,10 @@ def is_novel(code_hash: Tensor, stored_hash: Tensor, written: Tensor) -> Tensor:
     return ~((stored_hash == code_hash[:, None]) & written).any(dim=1)
 
 
-def is_due(time: Tensor, every: int) -> Tensor:
-    """True on steps 0, every, 2*every, ... of the episode [n]."""
-    return time % every == 0
+def always(code_hash: Tensor, stored_hash: Tensor, written: Tensor) -> Tensor:
+    """True at every step."""
+    return torch.ones_like(code_hash, dtype=torch.bool)
 
 
-def should_write(
-    rule: str, code_hash: Tensor, stored_hash: Tensor, written: Tensor, time: Tensor, every: int
-) -> Tensor:
-    """The mask [n] of the rule named `rule`: novel, always or every_k."""
-    if rule == "novel":
-        return is_novel(code_hash, stored_hash, written)
-    if rule == "always":
-        return torch.ones_like(code_hash, dtype=torch.bool)
-    if rule == "every_k":
-        return is_due(time, every)
-    raise ValueError(f"the write rule is 'novel', 'always' or 'every_k', not {rule!r}")
+WRITE_RULES: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"novel": novel, "always": always}
+CHANGES_ONLY = ("novel",)  # rules that write nothing while the observation stays the same

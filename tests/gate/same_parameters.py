@@ -4,6 +4,7 @@ A change that should not alter what is learnt must leave every hash as it is. Th
 recalculation, every credit rule, every agent and every kind of observation.
 
     python tests/gate/same_parameters.py             # compare with hashes.json
+    python tests/gate/same_parameters.py lstm        # those whose name contains lstm
     python tests/gate/same_parameters.py --record    # write hashes.json
 """
 
@@ -25,36 +26,30 @@ from reinstate.experiment.cli import main
 from reinstate.experiment.trained import load_agent
 
 HASHES = Path(__file__).with_name("hashes.json")
-SMALL = "--num-envs 16 --total-timesteps 12000 --eval-every 0 --eval-episodes 2 --episode-ring 128 "
+SMALL = "--num-envs 16 --total-timesteps 12000 --eval-every 0 --eval-episodes 2 --replay-size 128 "
 PLAIN = "--num-envs 16 --total-timesteps 12000 --eval-every 0 --eval-episodes 2 "
 RUNS = {
     "direct, symbols": SMALL + "--env Reinstate/GridTMazeCrowdedPassive-v0 --env-kwargs length=20 "
-    "--chunk-steps 32 --chunk-decisions 16 --ent-coef 0.1 --final-ent-coef 0.02 --novelty-bonus 0 --imitation-coef 0",
+    "--rollout-steps 32 --rollout-decisions 16 --ent-coef 0.1 --final-ent-coef 0.02 --novelty-bonus 0 --imitation-coef 0",
     "target, symbols": SMALL + "--env Reinstate/GridTMazeActive-v0 --env-kwargs length=15 --recalculation target",
     "refresh, image": SMALL + "--env Reinstate/GridTMazePassive-v0 --env-kwargs length=10 observation=pixels "
     "--recalculation refresh",
     "oracle, synthetic returns, image": SMALL + "--env Reinstate/KeyToDoor-v0 --env-kwargs delay=20 "
-    "--recalculation oracle --credit synthetic --eviction similar --slots 16 --spread-steps 40",
+    "--recalculation oracle --credit synthetic --eviction similar --slots 16 --stagger-steps 40",
     "compare, synthetic returns, image": SMALL + "--env Reinstate/VisualMatchActive-v0 --env-kwargs delay=10 "
-    "--credit synthetic --compare --chunk-steps 64 --slots 24",
+    "--credit synthetic --compare --rollout-steps 64 --slots 24",
     "truncated, bootstrap, vector": PLAIN + "--env Reinstate/TMazePassive-v0 --env-kwargs length=20 "
     "--recalculation truncated --credit bootstrap",
     "none, vector": SMALL + "--env Reinstate/MemoryChain-v0 --env-kwargs length=8 --recalculation none",
     "direct, others' vector": SMALL + "--env CartPole-v1",
-    "every step a decision": SMALL + "--env Reinstate/GridTMazePassive-v0 --env-kwargs length=10 --hold-growth 1",
+    "every step a decision": SMALL + "--env Reinstate/GridTMazePassive-v0 --env-kwargs length=10 --no-action-repeat",
     "lstm": PLAIN + "--env Reinstate/TMazeActive-v0 --env-kwargs length=10 --agent lstm",
     "memoryless": PLAIN + "--env MiniGrid-Empty-5x5-v0 --agent none",
 }
 
 
-def parameters_of(agent: Any) -> list[torch.Tensor]:
-    """All learnt parameters of an agent, its codec's among them."""
-    codec = list(agent.codec.autoencoder.parameters()) if hasattr(agent, "codec") else []
-    return [*agent.parameters(), *codec]
-
-
 def hash_of(tensors: list[torch.Tensor]) -> str:
-    """A hash of the values, whatever their names and order."""
+    """A hash of all learnt parameters, the codec's among them, whatever their names and order."""
     each = sorted(
         hashlib.sha256(str(tuple(t.shape)).encode() + t.detach().contiguous().numpy().tobytes()).hexdigest()
         for t in tensors
@@ -68,7 +63,7 @@ def run(flags: str) -> str:
         code = main(["train", *flags.split(), "--run-dir", folder + "/run"])
         if code != 0:
             raise RuntimeError(f"{flags} ended with code {code}: {printed.getvalue()}")
-        return hash_of(parameters_of(load_agent(folder + "/run")[0]))
+        return hash_of(list(load_agent(folder + "/run")[0].parameters()))
 
 
 def machine() -> str:
@@ -86,7 +81,10 @@ def recorded() -> dict[str, Any]:
 if __name__ == "__main__":
     wanted = {} if "--record" in sys.argv else recorded()["hashes"]
     found = {}
+    only = [word for word in sys.argv[1:] if not word.startswith("-")]  # parts of names
     for name, flags in RUNS.items():
+        if only and not any(part in name for part in only):
+            continue
         found[name] = run(flags)
         verdict = "" if not wanted else "same" if wanted[name] == found[name] else f"CHANGED from {wanted[name]}"
         print(f"{found[name]}  {name:36} {verdict}", flush=True)
