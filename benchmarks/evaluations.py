@@ -9,21 +9,22 @@ from pathlib import Path
 from statistics import mean
 
 import torch
+from torch import Tensor
 
 from benchmarks.measures.codec import GREEN_THINGS, cue_cells
 from benchmarks.measures.probe import probe as probe_accuracy
 from benchmarks.rows import Row, markdown
 from benchmarks.suite import Run
 from benchmarks.training_runs import Evaluation, metrics, tracked
-from reinstate.agents.memory_agent import MemoryAgent
-from reinstate.agents.rollout import collect, start_collecting
-from reinstate.envs.seeds import spawn_seeds
-from reinstate.experiment.build import build_envs, generator, untrained
-from reinstate.experiment.evaluation import evaluate
+from reinstate.agents.memory_agent import MemoryAgent, MemoryAgentState
+from reinstate.agents.rollout import EpisodeEnd
+from reinstate.experiment.build import build_envs, untrained
+from reinstate.experiment.evaluation import evaluate, play, quotas, start_evaluating
 from reinstate.experiment.options import RunOptions
 from reinstate.experiment.trained import load_agent
-from reinstate.memory.episodes import EpisodeRing
-from reinstate.memory.patches import PatchGrid, distinct_rows
+from reinstate.memory.codec.patches import PatchGrid
+from reinstate.memory.slots import MemoryState
+from reinstate.memory.tensors import unique_rows
 
 ZERO_SHOT_SEEDS, ZERO_SHOT_SEED = 3, 2**31 + 1
 PROBE_TAGS = ("recalculation/cosine", "recalculation/drift", "recalculation/gradient", "train/grad_norm_embedding")
@@ -86,7 +87,7 @@ def gradients(folder: Path, run: Run) -> Row:
         return {}
     lines = metrics(folder)
     found: Row = {tag: tracked(lines, tag) for tag in GRADIENT_TAGS}
-    if "length" in run.fields:
+    if "length" in run.fields and isinstance(agent, MemoryAgent):
         length = run.fields["length"]
         found["old_cues"] = old_cues(agent, options.with_env_kwargs((f"length={2 * length}",)), length, PLAYED_EPISODES)
     return found
@@ -94,21 +95,27 @@ def gradients(folder: Path, run: Run) -> Row:
 
 def old_cues(agent: MemoryAgent, options: RunOptions, older_than: int, episodes: int) -> tuple[float | None, int]:
     """Of slots that are older than `older_than` steps at the end of a sampled episode, and show a cue: the share whose
-    cue can be read from the code, and the number of slots. The agent must keep observations."""
+    cue can be read from the code, and the number of slots."""
     envs = build_envs(options, PLAYED_ENVS)
-    ring = EpisodeRing(episodes, agent.initial_state(1).memory)
-    seeds = spawn_seeds(options.seed, PLAYED_ENVS, "evaluation")
-    c = start_collecting(envs, agent, seeds, generator(1), options.learning.hold_growth)
-    while ring.size < episodes:
-        collect(envs, agent, c, options.learning.chunk_steps, options.learning.chunk_decisions, ring)
+    collector = start_evaluating(envs, agent, options, options.seed, greedy=False)
+    collector.agent_state = agent.initial_state(PLAYED_ENVS, keep_observations=True)
+    memories: list[MemoryState] = []
+    age: list[Tensor] = []
+
+    def keep(end: EpisodeEnd, state: MemoryAgentState, terminated: bool) -> None:
+        memories.append(state.memory.take(torch.tensor([end.env])))
+        age.append(end.length - memories[-1].step)
+
+    play(envs, agent, collector, quotas(episodes, PLAYED_ENVS), keep)
     envs.close()
-    memory = ring.memory
-    old = memory.written & (ring.length[:, None] - memory.step > older_than)
+    memory = MemoryState.cat(memories)
+    assert memory.observation is not None
+    old = memory.written & (torch.cat(age) > older_than)
     seen, code, version = memory.observation[old], memory.code[old], memory.version[old]
     if len(seen) == 0:
         return None, 0
     grid, cues = PatchGrid.of(tuple(seen.shape[1:])), torch.from_numpy(GREEN_THINGS).flatten(1)
-    kinds = distinct_rows(torch.cat([grid.cut(seen), cues]))[0]
+    kinds = unique_rows(torch.cat([grid.cut(seen), cues]))[0]
     truth = cue_cells(grid, seen, kinds, cues)
     shown = (truth >= 0).any(dim=1)
     right = (cue_cells(grid, agent.codec.decode(code, version), kinds, cues) == truth).all(dim=1)[shown]

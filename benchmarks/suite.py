@@ -10,7 +10,7 @@ Some fields say more:
 - each: lists of the same length, {length = [1, 2]}: one task for each position;
 - after: the task that is learnt first; this one starts from its agent (`--start-from`);
 - episodes: the budget in episodes, from num_envs and steps (of an episode): enough rounds of all environments, and one
-  more, as the first episode of each may begin anew within its steps (--spread-steps);
+  more, as the first episode of each may begin anew within its steps (--stagger-steps);
 - alone: nothing else is trained meanwhile.
 """
 

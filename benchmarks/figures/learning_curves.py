@@ -13,7 +13,7 @@ FILE = ROOT / "docs" / "learning-curves.png"
 LINES = {  # variant: label, colour
     "direct, to the end": ("recalculation on (direct)", "tab:blue"),
     "oracle": ("oracle: true observations kept", "tab:green"),
-    "truncated": ("gradient cut at the chunk (truncated)", "tab:orange"),
+    "truncated": ("gradient cut at the rollout (truncated)", "tab:orange"),
     "none": ("recalculation off (none)", "tab:red"),
     "no memory": ("no memory", "tab:gray"),
 }
@@ -31,7 +31,7 @@ def draw(rows: list[Row], runs: list[Run], file: Path) -> Figure:
             axes.plot(x[-1], y[-1], "o", color=colour, markersize=4)
     axes.axhline(0.5, color="black", linewidth=0.6, linestyle=":")
     axes.set(xlabel="environment steps (millions)", ylabel="success of training episodes", ylim=(-0.02, 1.02))
-    axes.set_title("Crowded T-Maze, length 100, chunks of at most 32 steps, 3 seeds each", fontsize=10)
+    axes.set_title("Crowded T-Maze, length 100, rollouts of at most 32 steps, 3 seeds each", fontsize=10)
     axes.legend(loc="center right", fontsize=8, frameon=False, bbox_to_anchor=(1.0, 0.68))
     figure.savefig(file, dpi=130)
     return figure

@@ -16,7 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,11 +28,12 @@ from reinstate.envs.grid_engine import BALL, GREEN, KEY
 from reinstate.envs.grid_pixels import tile_atlas
 from reinstate.envs.three_phases import COLOURS, SQUARES
 from reinstate.envs.three_phases import KEY as KEY_CELL
-from reinstate.memory.codec import Codec, build_autoencoder
-from reinstate.memory.frame_ring import FrameRing
-from reinstate.memory.image_codec import ImageCoder
+from reinstate.memory.codec.codec import build_codec
+from reinstate.memory.codec.frames import FrameBuffer
+from reinstate.memory.codec.patches import PatchGrid
+from reinstate.memory.codec.training import CodecTraining
 from reinstate.memory.options import MemoryOptions
-from reinstate.memory.patches import PatchGrid, distinct_rows
+from reinstate.memory.tensors import unique_rows
 
 ENVS, STEPS = 128, 16  # of a rollout
 CHECKS = (100, 300, 600, 1200)  # codec updates after which fresh frames are looked at
@@ -84,21 +85,21 @@ def rows(cell: Row) -> Iterator[Row]:
     noisy, clean = frames.rollout()
     shape, cues = tuple(noisy.shape[1:]), torch.from_numpy(task.cues).flatten(1)
     grid = PatchGrid.of(shape)
-    net = build_autoencoder("image", shape, (), cell["bits"] * grid.count)
-    codec = Codec(net, FrameRing(MemoryOptions().codec_ring, noisy[0]))
-    kinds = distinct_rows(grid.cut(clean))[0]
-    faithful, cue, updates = {}, 0.0, MemoryOptions().codec_updates
-    for done in range(updates, max(checks) + 1, updates):
-        codec.ring.add(noisy)
-        codec.learn(updates, generator)
+    o, codec = MemoryOptions(), build_codec("image", shape, (), cell["bits"] * grid.count)
+    training = CodecTraining(codec, FrameBuffer(o.codec_frames, noisy[0]), o.codec_updates, o.min_fidelity)
+    kinds = unique_rows(grid.cut(clean))[0]
+    faithful, cue = {}, 0.0
+    for done in range(o.codec_updates, max(checks) + 1, o.codec_updates):
+        training.frames.add(noisy)
+        training.train(o.codec_updates, generator)
         noisy, clean = frames.rollout()  # fresh
-        kinds = distinct_rows(torch.cat([kinds, distinct_rows(grid.cut(clean))[0]]))[0]
+        kinds = unique_rows(torch.cat([kinds, unique_rows(grid.cut(clean))[0]]))[0]
         if done in checks:
-            coder = cast(ImageCoder, codec.current)
+            coder = codec.current
             codes = coder.encode(noisy)
             faithful[str(done)] = float((coder.fidelity(noisy, codes) == 1).float().mean())
             cue = cue_share(grid, clean, coder.decode(codes), kinds, cues)
-    found = {"bytes": codec.code_bytes, "faithful": faithful, "cue": cue, "tolerance": float(coder.net.tolerance)}
+    found = {"bytes": codec.code_bytes, "faithful": faithful, "cue": cue, "tolerance": coder.figures()["tolerance"]}
     times = {"encode_ms": best_ms(lambda: coder.encode(noisy[:256]))}
     yield cell | found | times | {"decode_ms": best_ms(lambda: coder.decode(codes[:1024]))}
 
@@ -152,7 +153,7 @@ def cue_share(grid: PatchGrid, clean: Tensor, decoded: Tensor, kinds: Tensor, cu
 
 def cue_cells(grid: PatchGrid, images: Tensor, kinds: Tensor, cues: Tensor) -> Tensor:
     """Which cue each cell is nearest to [n, P]: its number, or -1 where another kind of patch is nearer."""
-    patches, which = distinct_rows(grid.cut(images))
+    patches, which = unique_rows(grid.cut(images))
     nearest = kinds[torch.cdist(patches.float(), kinds.float()).argmin(dim=1)]  # [U, F]
     equal = (nearest[:, None] == cues).all(dim=2)  # [U, k]
     number = torch.where(equal.any(dim=1), equal.int().argmax(dim=1), -1)

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,12 +28,14 @@ from torch import Tensor
 
 from benchmarks.measures.codec import random_play
 from benchmarks.rows import Row, markdown
-from reinstate.memory.bits import numbers_to_bits
-from reinstate.memory.codec import BATCH, VERSIONS, Codec
-from reinstate.memory.frame_ring import FrameRing
-from reinstate.memory.image_codec import ImageAutoencoder, ImageCoder, patch_distance
+from reinstate.memory.codec.bits import numbers_to_bits
+from reinstate.memory.codec.codec import VERSIONS, Codec
+from reinstate.memory.codec.frames import FrameBuffer
+from reinstate.memory.codec.image import ImageAutoencoder, ImageCoder, patch_distance
+from reinstate.memory.codec.patches import PatchGrid
+from reinstate.memory.codec.training import BATCH, CodecTraining
 from reinstate.memory.options import MemoryOptions
-from reinstate.memory.patches import PatchGrid, distinct_rows
+from reinstate.memory.tensors import unique_rows
 
 ENVS, WRITTEN = 64, 32  # of a rollout; distinct frames of it that are kept
 SHAPE = (56, 56, 3)
@@ -81,36 +83,27 @@ class Written:
     good: Tensor  # [n] bool: decoded without a fault when written
 
 
-class RehearsingCodec(Codec):
+class RehearsingAutoencoder(ImageAutoencoder):
     """Trains its decoder on old codes, too: each number that was ever the code of a patch keeps its first meaning."""
 
-    def __init__(self, net: ImageAutoencoder, *arguments: Any) -> None:
-        super().__init__(net, *arguments)
-        self.numbers, self.meaning = torch.zeros(0, dtype=torch.int64), torch.zeros(0, GRID.size)
-        loss_of = net.loss
+    def __init__(self, shape: tuple[int, ...], bits: int) -> None:
+        super().__init__(shape, bits)
+        self.numbers, self.meaning = torch.zeros(0, dtype=torch.int64), torch.zeros(0, self.grid.size)
 
-        def loss(batch: Tensor) -> Tensor:
-            if len(self.numbers) == 0:
-                return loss_of(batch)
-            bits = numbers_to_bits(self.numbers, net.bits_per_patch) * 2.0 - 1.0
-            return loss_of(batch) + ((net.decoder(bits) - self.meaning).square().mean(dim=1) + 1e-5).sqrt().mean()
-
-        self.with_rehearsal = loss
-
-    def remember(self, codes: Tensor) -> None:
-        coder = cast(ImageCoder, self.current)
-        for number in coder._numbers(codes).unique():
+    def remember(self, coder: ImageCoder, codes: Tensor) -> None:
+        """What `coder` decodes the codes [n, C] to is their meaning, unless they had one."""
+        for number in torch.unique(coder._numbers(codes)):
             if not bool((self.numbers == number).any()):
                 self.numbers = torch.cat([self.numbers, number[None]])
                 self.meaning = torch.cat([self.meaning, coder._patches(number[None]).float() / 255.0])
 
-    def learn(self, updates: int, generator: torch.Generator) -> float:
-        net: Any = self.autoencoder
-        net.loss = self.with_rehearsal
-        try:
-            return super().learn(updates, generator)
-        finally:
-            del net.loss  # frozen copies must not keep it
+    def loss(self, patches: Tensor) -> Tensor:
+        loss = super().loss(patches)
+        if len(self.numbers) == 0:
+            return loss
+        decoded = self.decoder(numbers_to_bits(self.numbers, self.bits_per_patch) * 2.0 - 1.0)
+        distance: Tensor = ((decoded - self.meaning).square().mean(dim=1) + 1e-5).sqrt().mean()
+        return loss + distance
 
 
 def frames_of_all_stages(seed: int) -> Iterator[Tensor]:
@@ -130,22 +123,23 @@ def live(way: str, seed: int) -> tuple[Codec, list[Written]]:
     """The codec after all stages, and what it wrote."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    kind = RehearsingCodec if way == "rehearsal" else Codec
-    net = ImageAutoencoder(SHAPE, MemoryOptions.code_bits)
-    frame_ring = FrameRing(MemoryOptions().codec_ring, torch.zeros(SHAPE, dtype=torch.uint8))
-    codec = kind(net, frame_ring, KEPT.get(way, VERSIONS))
+    kind, o = RehearsingAutoencoder if way == "rehearsal" else ImageAutoencoder, MemoryOptions()
+    net = kind(SHAPE, o.code_bits)
+    codec = Codec(net, KEPT.get(way, VERSIONS))
+    buffer = FrameBuffer(o.codec_frames, torch.zeros(SHAPE, dtype=torch.uint8))
+    training = CodecTraining(codec, buffer, o.codec_updates, o.min_fidelity)
     written: list[Written] = []
     for frames in frames_of_all_stages(seed):
-        fresh = distinct_rows(frames.flatten(1))[0][:WRITTEN].view(-1, *SHAPE)
-        coder = cast(ImageCoder, codec.current)
-        codes, tolerance = coder.encode(fresh), float(coder.net.tolerance)
+        fresh = unique_rows(frames.flatten(1))[0][:WRITTEN].view(-1, *SHAPE)
+        coder = codec.current
+        codes, tolerance = coder.encode(fresh), coder.figures()["tolerance"]
         good = faithful(fresh, coder.decode(codes), tolerance)
         written.append(Written(fresh, codes, codec.version, tolerance, good))
-        if isinstance(codec, RehearsingCodec):
-            codec.remember(codes[good])
-        codec.ring.add(frames)
+        if isinstance(net, RehearsingAutoencoder) and isinstance(coder, ImageCoder):
+            net.remember(coder, codes[good])
+        buffer.add(frames)
         if not bool((coder.fidelity(frames[:BATCH], coder.encode(frames[:BATCH])) == 1).all()):  # else it rests
-            codec.learn(MemoryOptions().codec_updates, generator)
+            training.train(o.codec_updates, generator)
         if way == "re-encoded" and codec.version != written[-1].version:
             for w in written:
                 w.codes, w.version = codec.current.encode(coder.decode(w.codes)), codec.version

@@ -31,15 +31,18 @@ from torch import Tensor, nn
 
 import reinstate.envs  # noqa: F401
 from benchmarks.rows import Row, seed_columns
-from reinstate.agents.encoders import ObservationSpec, encode_distinct
-from reinstate.agents.learner import BETAS, EPSILON
-from reinstate.agents.memory_agent import MemoryAgent, build_codec
+from reinstate.agents.build import make_memory
+from reinstate.agents.networks import ImageEncoder, ObservationSpec
 from reinstate.agents.options import LearningOptions
+from reinstate.agents.ppo import BETAS, EPSILON
 from reinstate.envs.three_phases import COLOURS, SQUARES
 from reinstate.memory.options import MemoryOptions
-from reinstate.memory.patches import distinct_rows
+from reinstate.memory.recalculation import embed_unique
+from reinstate.memory.tensors import unique_rows
 
-DELAY, EPISODES, TOLD, EVERY = 5, 128, 0.8, 20
+DELAY = 5
+PHASES = (15, DELAY, 15)  # steps: the colour, the apples, the squares
+EPISODES, TOLD, EVERY = 128, 0.8, 20
 SEEDS, UPDATES = 3, 600
 WANDER = (0.45, 0.1, 0.225, 0.225)  # north, where the squares are, more often
 # Does the present embedding take part, do the features of patches start at full size, is there the part of `anywhere`?
@@ -95,7 +98,7 @@ class Player:
         self.envs = gym.make_vec(f"Reinstate/{task}-v0", EPISODES, delay=DELAY)
 
     def play(self) -> Seen:
-        explore, delay, last = self.envs.unwrapped.layout.phase_steps
+        explore, delay, last = PHASES
         frame, _ = self.envs.reset(seed=int(self.rng.integers(2**31)))
         frames, paid = [], np.zeros(EPISODES)
         for t in range(explore + delay + last):
@@ -138,21 +141,24 @@ class Network(nn.Module):
         super().__init__()
         compare, full_start, anywhere = WAYS[way]
         torch.manual_seed(seed)
-        spec, options = ObservationSpec("image", (5, 5, 3)), MemoryOptions(compare=compare, slots=SLOTS[task])
-        self.agent = MemoryAgent(spec, 2, options, build_codec(spec, (), options))
+        options = MemoryOptions(compare=compare, slots=SLOTS[task])
+        self.agent = make_memory(ObservationSpec("image", (5, 5, 3)), 2, options)
+        encoder = self.agent.embed[0]
+        assert isinstance(encoder, ImageEncoder)
         if full_start and not compare:  # which has it anyway
-            self.agent.embed[0].start_small(1.0)
+            encoder.start_small(1.0)
         if compare and not anywhere:
-            self.agent.embed[0].anywhere = None
+            encoder.anywhere = None
 
     def forward(self, seen: Seen) -> Tensor:
         """Logits [n, 2]."""
         agent, n = self.agent, len(seen.now)
-        slots = encode_distinct(agent.embed, seen.pictures.flatten(0, 1)).view(*seen.pictures.shape[:2], -1)
-        frames = distinct_rows(seen.pictures[seen.episode, seen.now])
+        slots = embed_unique(agent.embed, seen.pictures.flatten(0, 1)).view(*seen.pictures.shape[:2], -1)
+        frames = unique_rows(seen.pictures[seen.episode, seen.now])
         features = agent.encode_state(frames, torch.zeros(n, dtype=torch.long), torch.zeros(n))
         x, _ = agent.look(features, slots[seen.episode, seen.now], slots[seen.episode], seen.visible)
-        return agent.heads(x, torch.zeros(n))[0]
+        logits: Tensor = agent.heads(x, torch.zeros(n))[0]
+        return logits
 
 
 def told(score: Tensor, label: Tensor) -> float:
@@ -170,7 +176,7 @@ def updates_needed(task: str, way: str, teacher: str, seed: int, most: int) -> i
         seen = player.play()
         loss = F.cross_entropy(network(seen), getattr(seen, teacher))
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, learning.max_grad_norm)
         optimizer.step()
         if update % EVERY == 0:

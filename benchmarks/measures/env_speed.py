@@ -101,7 +101,7 @@ def table(rows: list[Row]) -> str:
 def begin(case: Case) -> tuple[Any, float]:
     """The batch of a case after its first step, and the seconds until then: it compiles, or loads from the cache."""
     started = time.perf_counter()
-    envs = make_vector(case.env_id, case.num_envs, case.options)
+    envs: Any = make_vector(case.env_id, case.num_envs, case.options)
     envs.copy = case.copy
     envs.reset(seed=0)
     envs.step(np.zeros(envs.num_envs, dtype=np.int64))
@@ -127,7 +127,7 @@ def one_by_one(case: Case, seconds: float) -> float:
     """Steps a second of the same environment in gymnasium's SyncVectorEnv."""
     num_envs = min(ONE_BY_ONE, case.num_envs)
     make = partial(make_single, case.env_id, case.options)
-    envs = SyncVectorEnv([make] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
+    envs: Any = SyncVectorEnv([make] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
     envs.reset(seed=0)
     speed = steps_a_second(envs.step, num_envs, envs.single_action_space.n, seconds)
     envs.close()

@@ -4,7 +4,7 @@ The supervised counterpart of what the agent must learn: the embedding network a
 crowded room from its first view, each scene shown once, with the agent's optimiser and about as many scenes in an
 update as a rollout has decisions at the junction. The figure is the number of scenes until 97 % of fresh ones are told,
 or "-" where that never happens. It shows what the initial size of the features does: `std` is the standard deviation of
-the tile vectors at the start (`TILE_STD` in agents/memory_agent.py); of images, the factor by which the features of
+the tile vectors at the start (`START` in agents/look.py); of images, the factor by which the features of
 patches shrink.
 """
 
@@ -19,8 +19,10 @@ from torch import Tensor, nn
 
 from benchmarks.measures.probe import first_images, first_views
 from benchmarks.rows import Row, seed_columns
-from reinstate.agents.learner import BETAS, EPSILON
+from reinstate.agents.memory_agent import MemoryAgent
+from reinstate.agents.networks import ImageEncoder, TileEncoder
 from reinstate.agents.options import LearningOptions
+from reinstate.agents.ppo import BETAS, EPSILON
 from reinstate.experiment.build import untrained
 from reinstate.experiment.options import RunOptions
 
@@ -54,17 +56,21 @@ def labelled(observation: str) -> tuple[Tensor, Tensor]:
 def scenes_needed(std: float, options: RunOptions, scene: Tensor, cue: Tensor) -> int | None:
     """Scenes shown until the last ones, which are never shown, are told; None if they never are."""
     learning = LearningOptions()
-    embed = untrained(options).embed
+    agent = untrained(options)
+    assert isinstance(agent, MemoryAgent)
+    embed = agent.embed
+    encoder = embed[0]
+    assert isinstance(encoder, (TileEncoder, ImageEncoder))
     torch.manual_seed(options.seed)
-    embed[0].start_small(std)
+    encoder.start_small(std)
     head = nn.Sequential(nn.Linear(options.memory.embedding_width, 64), nn.ReLU(), nn.Linear(64, 2))
     parameters = [*embed.parameters(), *head.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=learning.learning_rate, betas=BETAS, eps=EPSILON)
     shown = len(scene) - FRESH
-    for update, part in enumerate(torch.arange(shown).split(BATCH), start=1):
+    for update, part in enumerate(torch.split(torch.arange(shown), BATCH), start=1):
         loss = F.cross_entropy(head(embed(scene[part])), cue[part])
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(embed.parameters(), learning.max_grad_norm)
         nn.utils.clip_grad_norm_(head.parameters(), learning.max_grad_norm)
         optimizer.step()

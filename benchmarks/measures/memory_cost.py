@@ -6,7 +6,7 @@ and its gradient has to reach the embedding network. Four ways:
 - all activations: the forward pass of every step is kept until then (full back-propagation);
 - checkpointing: observations are kept as bytes, the forward pass of all is made again (torch.utils.checkpoint);
 - stored observations: observations and embeddings are kept; the pass of the K with the largest gradients is made again;
-- recalculation: codes and embeddings are kept (memory/store.py), and K are reinstated (memory/recalculation.py).
+- recalculation: codes and embeddings are kept (memory/slots.py), and K are reinstated (memory/recalculation.py).
 
 Each figure is of a process of its own: the peak of resident memory beyond what was there before the first step, and the
 seconds from the loss to the gradients of the parameters. The embedding network is a small convolutional one for images,
@@ -27,13 +27,12 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from benchmarks.rows import Row, in_a_process, markdown
-from reinstate.agents.encoders import GRID_CATEGORIES, ObservationSpec, TileEncoder
-from reinstate.agents.memory_agent import build_codec
-from reinstate.memory.codec import Codec
+from reinstate.agents.networks import GRID_CATEGORIES, TileEncoder
+from reinstate.memory.codec.codec import Codec, build_codec
 from reinstate.memory.options import MemoryOptions
 from reinstate.memory.read import MemoryRead
-from reinstate.memory.recalculation import images_at_a_time, recalculate
-from reinstate.memory.store import empty, write
+from reinstate.memory.recalculation import Direct, images_at_a_time
+from reinstate.memory.slots import MemoryState, empty, write
 
 WAYS = ("all activations", "checkpointing", "stored observations", "recalculation")
 SIZES = {"7x7x3 symbols": (7, 7, 3), "5x5x3": (5, 5, 3), "56x56x3": (56, 56, 3), "84x84x3": (84, 84, 3)}
@@ -116,14 +115,14 @@ def observations(size: str, length: int) -> list[Draw]:
 
 def loss_of(read: MemoryRead, state: Tensor, slots: Tensor) -> Tensor:
     """Any loss of one decision that reads all slots [L, WIDTH]."""
-    found, _ = read(state, slots[None], torch.ones(1, len(slots), dtype=torch.bool))
+    found: Tensor = read(state, slots[None], torch.ones(1, len(slots), dtype=torch.bool))[0]
     return found.square().sum()
 
 
 def all_activations(embed: nn.Module, parts: list[Draw], read: MemoryRead, state: Tensor) -> float:
     kept = [embed(draw()) for draw in parts]
     began = time.perf_counter()
-    loss_of(read, state, torch.cat(kept)).backward()
+    loss_of(read, state, torch.cat(kept)).backward()  # type: ignore[no-untyped-call]
     return time.perf_counter() - began
 
 
@@ -131,62 +130,43 @@ def checkpointing(embed: nn.Module, parts: list[Draw], read: MemoryRead, state: 
     kept = [draw() for draw in parts]
     slots = [checkpoint(embed, frames, use_reentrant=False) for frames in kept]
     began = time.perf_counter()
-    loss_of(read, state, torch.cat(slots)).backward()
+    loss_of(read, state, torch.cat(slots)).backward()  # type: ignore[no-untyped-call]
     return time.perf_counter() - began
 
 
-class Kept:
-    """In place of a codec: the code is a number, and what it stands for is kept."""
+class Stored(Direct):
+    """Direct, through observations that are kept, part by part, in the order of the slots."""
 
-    version, code_bytes = 0, 8
-
-    def __init__(self) -> None:
+    def __init__(self, codec: Codec, embed: nn.Module, options: MemoryOptions) -> None:
+        super().__init__(codec, embed, options)
         self.parts: list[Tensor] = []
-        self.size, self.together = 0, 0
 
-    @property
-    def current(self) -> Kept:
-        return self
-
-    def encode(self, frames: Tensor) -> Tensor:
-        place = torch.arange(self.size, self.size + len(frames))
-        self.together = max(self.together, len(frames))  # all parts but the last have as many
-        self.parts.append(frames)
-        self.size += len(frames)
-        return place[:, None].view(torch.uint8)
-
-    def decode(self, codes: Tensor, version: Tensor) -> Tensor:
-        place = codes.contiguous().view(torch.int64)[:, 0].tolist()
-        return torch.stack([self.parts[p // self.together][p % self.together] for p in place])
-
-    def readable(self, version: Tensor) -> Tensor:
-        return torch.ones_like(version, dtype=torch.bool)
+    def observations(self, memory: MemoryState, index: Tensor) -> Tensor:
+        together = len(self.parts[0])  # all parts but the last have as many
+        return torch.stack([self.parts[i // together][i % together] for i in index.tolist()])
 
 
-def with_memory(embed: nn.Module, parts: list[Draw], read: MemoryRead, state: Tensor, codec: Codec | Kept) -> float:
-    """Stored observations, or recalculation, as the codec is."""
-    length = read.address.shape[0]
-    memory = empty(1, length, WIDTH, codec.code_bytes)
+def with_memory(embed: nn.Module, parts: list[Draw], read: MemoryRead, state: Tensor, way: Direct) -> float:
+    """Recalculation, or stored observations."""
+    memory = empty(1, len(read.address), WIDTH, 0 if isinstance(way, Stored) else way.codec.code_bytes)
     at = 0
     with torch.no_grad():
         for draw in parts:
             frames = draw()
+            if isinstance(way, Stored):
+                way.parts.append(frames)
+                code = {}
+            else:
+                code = {"code": way.codec.current.encode(frames)}
             place = torch.arange(at, at + len(frames))
-            write(
-                memory,
-                torch.zeros_like(place),
-                place,
-                embedding=embed(frames),
-                code=codec.current.encode(frames),
-                code_hash=place,  # distinct, though an untrained codec writes the same code for many
-                fidelity=1.0,
-                version=codec.version,
-            )
+            # The hash says that all are distinct, though an untrained codec writes the same code for many.
+            write(memory, torch.zeros_like(place), place, embedding=embed(frames), code_hash=place, **code)
             at += len(frames)
     began = time.perf_counter()
-    leaves = memory.embedding.detach().clone().requires_grad_()
-    loss_of(read, state, leaves[0]).backward()
-    recalculate("direct", memory, leaves.grad, codec, embed, K, 0.0, 1.0)
+    leaves = way.older(memory)
+    loss_of(read, state, leaves[0]).backward()  # type: ignore[no-untyped-call]
+    assert leaves.grad is not None
+    way.send(memory, leaves.grad)
     return time.perf_counter() - began
 
 
@@ -195,10 +175,9 @@ def one_update(way: str, size: str, length: int) -> dict[str, float]:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     embed, parts, read = embedding_network(size), observations(size, length), MemoryRead(STATE, WIDTH, HEADS, length)
-    state, spec = torch.randn(1, STATE), ObservationSpec("grid" if "symbols" in size else "image", SIZES[size])
-    codec: Codec | Kept = build_codec(spec, GRID_CATEGORIES, MemoryOptions(code_bits=BITS[size], codec_ring=1))
-    if way == "stored observations":
-        codec = Kept()
+    state, kind = torch.randn(1, STATE), "grid" if "symbols" in size else "image"
+    codec = build_codec(kind, SIZES[size], GRID_CATEGORIES, BITS[size])
+    options = MemoryOptions(recalculated_codes=K, min_fidelity=0.0)
     embed(parts[0]()[:2]).sum().backward()  # what is allocated at the first pass alone
     before = reset_peak()
     if way == "all activations":
@@ -206,7 +185,8 @@ def one_update(way: str, size: str, length: int) -> dict[str, float]:
     elif way == "checkpointing":
         seconds = checkpointing(embed, parts, read, state)
     else:
-        seconds = with_memory(embed, parts, read, state, codec)
+        mode = Stored if way == "stored observations" else Direct
+        seconds = with_memory(embed, parts, read, state, mode(codec, embed, options))
     return {"bytes": peak() - before, "seconds": seconds}
 
 

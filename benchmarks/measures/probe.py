@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.rows import Row, seed_columns
-from reinstate.agents.chunk import Inputs
+from reinstate.agents.interface import Agent
 from reinstate.agents.memory_agent import MemoryAgent
+from reinstate.agents.rollout import Inputs
 from reinstate.envs.grid_engine import BALL, GREEN, KEY
 from reinstate.envs.seeds import spawn_seeds
 from reinstate.experiment.build import build_envs, untrained
@@ -60,17 +62,18 @@ def first_images(options: RunOptions, episodes: int) -> Tensor:
 
 
 def first_observations(options: RunOptions, episodes: int) -> Tensor:
-    envs = build_envs(options, episodes)
+    envs: Any = build_envs(options, episodes)
     observation = torch.tensor(envs.reset(seed=spawn_seeds(options.seed, episodes, "evaluation"))[0])
     envs.close()
     return observation
 
 
-def stored(agent: MemoryAgent, observation: Tensor) -> Tensor:
+def stored(agent: Agent[Any], observation: Tensor) -> Tensor:
     """The embeddings that the memory holds [n, D] after the first step of an episode."""
     n = len(observation)
     everyone, zero = torch.arange(n), torch.zeros(n)
     first = Inputs(observation, torch.full((n,), -1), zero, torch.ones(n, dtype=torch.bool), zero.long(), zero)
+    assert isinstance(agent, MemoryAgent)
     state = agent.act(first, agent.initial_state(n), everyone, None)[1]
     return state.memory.embedding[:, 0].clone()
 
@@ -86,15 +89,15 @@ def linear_probe(x: Tensor, label: Tensor) -> float:
         optimizer.zero_grad()
         logit = x[:half] @ weight[1:] + weight[0]
         value = F.binary_cross_entropy_with_logits(logit, label[:half].float()) + 1e-4 * weight[1:].square().sum()
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         return value
 
-    optimizer.step(loss)
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
     guess = (x[half:] @ weight[1:] + weight[0]).detach() > 0
     return float((guess == label[half:].bool()).float().mean())
 
 
-def probe(agent: MemoryAgent, options: RunOptions) -> float:
+def probe(agent: Agent[Any], options: RunOptions) -> float:
     """Accuracy of the linear probe on `agent`'s stored embeddings."""
     observation, cue = first_views(options, EPISODES)
     return linear_probe(stored(agent, observation), cue)

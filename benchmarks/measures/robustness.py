@@ -24,15 +24,18 @@ from torch import Tensor, nn
 
 from benchmarks.measures.probe import first_images, first_views
 from benchmarks.rows import Row, markdown
-from reinstate.agents.learner import BETAS, EPSILON
+from reinstate.agents.memory_agent import MemoryAgent
 from reinstate.agents.options import LearningOptions
+from reinstate.agents.ppo import BETAS, EPSILON
 from reinstate.experiment.build import untrained
 from reinstate.experiment.options import RunOptions
-from reinstate.memory.codec import Codec, build_autoencoder
-from reinstate.memory.frame_ring import FrameRing, hash_rows
+from reinstate.memory.codec.codec import Codec, build_codec
+from reinstate.memory.codec.frames import FrameBuffer
+from reinstate.memory.codec.training import CodecTraining
 from reinstate.memory.options import MemoryOptions
-from reinstate.memory.recalculation import recalculate, reembedded
-from reinstate.memory.store import MemoryState, empty, write
+from reinstate.memory.recalculation import MODES, Oracle
+from reinstate.memory.slots import MemoryState, empty, write
+from reinstate.memory.tensors import hash_rows
 
 PATCHES = 49
 # Bits of a patch, and the share of pixels that are noise.
@@ -103,11 +106,11 @@ def learnt_codec(bits: int, scene: Tensor, updates: int, seed: int) -> Codec:
     """A codec of so many bits that has learnt on scenes [n, 56, 56, 3]."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
-    net = build_autoencoder("image", tuple(scene.shape[1:]), (), bits)
-    codec = Codec(net, FrameRing(MemoryOptions().codec_ring, scene[0]))
-    codec.ring.add(scene[: MemoryOptions().codec_ring])
-    for _ in range(updates // 20):
-        codec.learn(20, generator)
+    o, codec = MemoryOptions(), build_codec("image", scene.shape[1:], (), bits)
+    training = CodecTraining(codec, FrameBuffer(o.codec_frames, scene[0]), o.codec_updates, o.min_fidelity)
+    training.frames.add(scene[: o.codec_frames])
+    for _ in range(updates // o.codec_updates):
+        training.train(o.codec_updates, generator)
     return codec
 
 
@@ -116,9 +119,9 @@ def written(scene: Tensor, embed: nn.Module, codec: Codec) -> MemoryState:
     """A memory of one slot for each scene [n], as the agent would write it."""
     n, codes = len(scene), codec.current.encode(scene)
     memory = empty(n, 1, MemoryOptions().embedding_width, codec.code_bytes, scene[0])
-    fields = {"embedding": embed(scene), "code": codes, "code_hash": hash_rows(codes), "version": codec.version}
-    fidelity = codec.current.fidelity(scene, codes)
-    write(memory, torch.arange(n), torch.zeros(n, dtype=torch.int64), fidelity=fidelity, observation=scene, **fields)
+    fields = {"embedding": embed(scene), "code": codes, "code_hash": hash_rows(codes), "observation": scene}
+    fidelity, place = codec.current.fidelity(scene, codes), (torch.arange(n), torch.zeros(n, dtype=torch.int64))
+    write(memory, *place, version=codec.version, fidelity=fidelity, **fields)
     return memory
 
 
@@ -129,35 +132,36 @@ def gradients(embed: nn.Module) -> Tensor:
 
 def learn(way: str, codec: Codec, scene: Tensor, cue: Tensor, seed: int) -> tuple[float, float | None]:
     """The share of the last scenes that are told after all others were shown, and the mean cosine with the oracle."""
-    mode, gate, eta = WAYS[way]
-    o = MemoryOptions()
-    embed = untrained(RunOptions(env_kwargs=("observation=pixels",), seed=seed)).embed
+    name, gate, eta = WAYS[way]
+    o = MemoryOptions(min_fidelity=gate, target_step=eta)
+    agent = untrained(RunOptions(env_kwargs=("observation=pixels",), seed=seed))
+    assert isinstance(agent, MemoryAgent)
+    embed = agent.embed
+    mode, oracle = MODES[name](codec, embed, o), Oracle(codec, embed, o)
     torch.manual_seed(seed)
     head = nn.Sequential(nn.Linear(o.embedding_width, 64), nn.ReLU(), nn.Linear(64, 2))
     groups = [list(embed.parameters()), list(head.parameters())]
     optimizer = torch.optim.Adam(sum(groups, []), lr=LearningOptions.learning_rate, betas=BETAS, eps=EPSILON)
 
-    def send(mode: str, memory: MemoryState, gradient: Tensor) -> Tensor:
-        embed.zero_grad()
-        recalculate(mode, memory, gradient, codec, embed, o.recalculated_codes, gate, eta)
-        return gradients(embed)
-
     waiting: deque[tuple[MemoryState, Tensor]] = deque()
     cosines, shown = [], len(scene) - FRESH
-    for update, part in enumerate(torch.arange(shown).split(BATCH)):
+    for update, part in enumerate(torch.split(torch.arange(shown), BATCH)):
         waiting.append((written(scene[part], embed, codec), cue[part]))
         if len(waiting) <= LAG:
             continue
         memory, label = waiting.popleft()
         optimizer.zero_grad()
-        leaf = memory.embedding.clone().requires_grad_()
-        m = reembedded(memory, codec, embed, gate) if mode == "refresh" else leaf
-        m.retain_grad() if m.requires_grad else None
-        F.cross_entropy(head(m[:, 0]), label).backward()
-        sent = gradients(embed) if mode == "refresh" else send(mode, memory, leaf.grad)
-        if update % 10 == 0 and mode not in ("none", "oracle") and m.grad is not None:
-            ours = [None if p.grad is None else p.grad.clone() for p in groups[0]]
-            cosines.append(float(F.cosine_similarity(sent, send("oracle", memory, m.grad), dim=0)))
+        m = mode.older(memory)
+        if m.requires_grad:
+            m.retain_grad()
+        F.cross_entropy(head(m[:, 0]), label).backward()  # type: ignore[no-untyped-call]
+        if m.grad is not None and m.is_leaf:
+            mode.send(memory, m.grad)
+        if update % 10 == 0 and m.grad is not None and way != "oracle":
+            sent, ours = gradients(embed), [p.grad for p in groups[0]]
+            embed.zero_grad()
+            oracle.send(memory, m.grad)
+            cosines.append(float(F.cosine_similarity(sent, gradients(embed), dim=0)))
             for p, g in zip(groups[0], ours, strict=True):
                 p.grad = g
         for group in groups:

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
 
 from benchmarks.rows import Row, markdown
-from reinstate.agents.learner import build_learner, update, update_codec
-from reinstate.agents.rollout import collect, start_collecting
-from reinstate.envs.seeds import spawn_seeds
-from reinstate.experiment.build import build_agent, build_envs, generator
+from reinstate.agents.collector import collect
+from reinstate.agents.ppo import update
+from reinstate.experiment.build import untrained
 from reinstate.experiment.options import RunOptions
+from reinstate.experiment.trainer import Trainer
 
 ENVS = 128
 WALKING_LENGTH = 100
@@ -51,29 +50,30 @@ class Training:
     """The default agent in training, on corridors of any length."""
 
     def __init__(self) -> None:
-        options, envs = corridor(WALKING_LENGTH)
-        self.agent = build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
-        self.learning = options.learning
-        self.learner = build_learner(self.agent, options.learning, generator(0))
-        self.enter(WALKING_LENGTH)
+        options = corridor(WALKING_LENGTH)
+        self.trainer = Trainer(options, untrained(options))
+        self.recent: list[int] = []  # lengths of the last episodes
 
     def enter(self, length: int) -> None:
         """Continues in corridors of this length."""
-        options, self.envs = corridor(length)
-        seeds = spawn_seeds(1, options.num_envs, "training")
-        self.collector = start_collecting(self.envs, self.agent, seeds, generator(1), self.learning.hold_growth)
-        self.recent: list[int] = []  # lengths of the last episodes
+        there = Trainer(corridor(length), self.trainer.agent)
+        self.trainer.envs, self.trainer.collector = there.envs, there.collector
+        self.recent = []
 
     def run(self, progress: float, enough: Callable[[float], bool]) -> tuple[float, float]:
         """Trains at this point of the schedules until `enough` of the seconds passed; steps/s and seconds."""
-        lo, started, first = self.learning, time.perf_counter(), self.collector.steps_done
+        trainer, o = self.trainer, self.trainer.options.learning
+        learner, started, first = trainer.learner, time.perf_counter(), trainer.steps_done
         while not enough(passed := time.perf_counter() - started):
-            ring = self.learner.ring
-            chunk = collect(self.envs, self.agent, self.collector, lo.chunk_steps, lo.chunk_decisions, ring)
-            update(self.agent, chunk, self.learner, lo, progress)
-            update_codec(self.agent, chunk, self.learner.generator)
-            self.recent = (self.recent + [e.length for e in chunk.episodes])[-ENVS:]
-        return (self.collector.steps_done - first) / passed, passed
+            terms = learner.extras.terms
+            rollout = collect(
+                trainer.envs, trainer.agent, trainer.collector, o.rollout_steps, o.rollout_decisions, terms
+            )
+            update(trainer.agent, rollout, learner, progress)
+            for side in learner.extras.side_learners:
+                side.learn(rollout, learner.generator)
+            self.recent = (self.recent + [e.length for e in rollout.episodes])[-ENVS:]
+        return (trainer.steps_done - first) / passed, passed
 
     @property
     def mean_length(self) -> float | None:
@@ -84,9 +84,8 @@ class Training:
         return len(self.recent) == ENVS and sum(self.recent) / ENVS <= WALKS * WALKING_LENGTH
 
 
-def corridor(length: int) -> tuple[RunOptions, Any]:
-    options = RunOptions(env="Reinstate/GridTMazePassive-v0", env_kwargs=(f"length={length}",), num_envs=ENVS)
-    return options, build_envs(options, ENVS)
+def corridor(length: int) -> RunOptions:
+    return RunOptions(env="Reinstate/GridTMazePassive-v0", env_kwargs=(f"length={length}",), num_envs=ENVS)
 
 
 def ours() -> Iterator[Row]:

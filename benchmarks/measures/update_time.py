@@ -25,16 +25,17 @@ import torch
 from benchmarks.measures.memory_cost import peak, reset_peak
 from benchmarks.rows import Row, in_a_process, markdown
 from benchmarks.training_runs import train
-from reinstate.agents.learner import build_learner, update, update_codec
-from reinstate.agents.rollout import collect, start_collecting
-from reinstate.envs.seeds import spawn_seeds
-from reinstate.experiment.build import build_envs, generator, streams
+from reinstate.agents.collector import collect
+from reinstate.agents.extensions.episodic_replay import EpisodicReplay
+from reinstate.agents.ppo import update
 from reinstate.experiment.trained import load_agent
+from reinstate.experiment.trainer import Trainer
 
 ENV = "Reinstate/GridTMazePassive-v0"
 LENGTHS = (100, 1_000, 10_000, 100_000)  # cells of the corridor
 UPDATES = 100  # that are timed
 TIMESTEPS = 3_000_000  # of training at length 100
+PROGRESS = 0.9  # of the schedules
 
 
 def cells(known: list[Row]) -> Iterable[Row]:
@@ -71,27 +72,27 @@ def go_on(folder: str, length: int, updates: int) -> Row:
     gc.collect()
     before = reset_peak()
     o = dataclasses.replace(options.learning, learning_rate=0.0, final_learning_rate=0.0)
-    envs = build_envs(options, options.num_envs)
-    learner = build_learner(agent, o, generator(streams(options.seed)["learning"]))
-    actions = generator(streams(options.seed)["actions"])
-    c = start_collecting(envs, agent, spawn_seeds(1, options.num_envs, "training"), actions, o.hold_growth)
+    trainer = Trainer(dataclasses.replace(options, learning=o), agent)
+    learner, (replay,) = trainer.learner, trainer.learner.extras.terms
+    assert isinstance(replay, EpisodicReplay)
     seconds: list[float] = []
     decisions: list[float] = []
     while len(seconds) < updates:
-        chunk = collect(envs, agent, c, o.chunk_steps, o.chunk_decisions, learner.ring)
+        c = trainer.collector
+        rollout = collect(trainer.envs, agent, c, o.rollout_steps, o.rollout_decisions, learner.extras.terms)
         start = time.perf_counter()
-        figures = update(agent, chunk, learner, o, 0.9)
-        if figures and learner.ring is not None and learner.ring.size >= options.num_envs:
+        figures = update(agent, rollout, learner, PROGRESS)
+        if figures and replay.buffer.size >= options.num_envs:
             seconds.append(time.perf_counter() - start)
-            decisions.append(float(chunk.complete.sum()))
-        update_codec(agent, chunk, learner.generator)
-    envs.close()
-    assert learner.ring is not None
+            decisions.append(float(rollout.outcome.closed.sum()))
+        for side in learner.extras.side_learners:
+            side.learn(rollout, learner.generator)
+    trainer.envs.close()
     return {
         "seconds": median(seconds),
         "decisions": median(decisions),
         "bytes": peak() - before,
-        "episodes_kept": learner.ring.size,
+        "episodes_kept": replay.buffer.size,
         "mean_length": learner.length.mean,
     }
 

@@ -8,7 +8,7 @@ import benchmarks.engine
 import benchmarks.training_runs
 from reinstate.experiment.cli import main
 
-TINY = "--total-timesteps 64 --num-envs 2 --eval-episodes 2 --chunk-steps 16"
+TINY = "--total-timesteps 64 --num-envs 2 --eval-episodes 2 --rollout-steps 16"
 CORRIDOR = "--env Reinstate/GridTMazePassive-v0 --env-kwargs length=4"
 
 

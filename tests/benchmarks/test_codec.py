@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from benchmarks.measures import codec
-from reinstate.memory.patches import PatchGrid, distinct_rows
+from reinstate.memory.codec.patches import PatchGrid
+from reinstate.memory.tensors import unique_rows
 
 
 def test_a_small_table(monkeypatch):
@@ -40,5 +41,5 @@ def test_cues_are_patches_of_the_task(task):
     _, clean = codec.Frames(t, 0.0).rollout()
     grid = PatchGrid.of(tuple(clean.shape[1:]))
     cues = torch.from_numpy(t.cues).flatten(1)
-    kinds = distinct_rows(grid.cut(clean))[0]
+    kinds = unique_rows(grid.cut(clean))[0]
     assert (codec.cue_cells(grid, clean, kinds, cues) >= 0).any(dim=1).float().mean() > 0.005

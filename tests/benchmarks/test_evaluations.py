@@ -89,7 +89,6 @@ def test_old_cues_are_read_from_codes(monkeypatch):
     options = RunOptions(
         env="Reinstate/GridTMazePassive-v0",
         env_kwargs=tuple(f"{key}={value}" for key, value in kwargs.items()),
-        memory=MemoryOptions(check_cosine=True),
     )
     agent = build_agent(options, make_vector(options.env, 1, kwargs).single_observation_space, 7)
     kept = {}

@@ -7,10 +7,11 @@ from benchmarks import engine
 from benchmarks.measures import memory_cost
 from benchmarks.measures.memory_cost import Convolutions, observations
 from benchmarks.rows import read_rows
-from reinstate.agents.encoders import ObservationSpec
 from reinstate.experiment.bench import BenchOptions
-from reinstate.memory.codec import build_autoencoder
-from reinstate.memory.store import bytes_per_slot, empty
+from reinstate.memory.codec.codec import build_codec
+from reinstate.memory.options import MemoryOptions
+from reinstate.memory.recalculation import Direct
+from reinstate.memory.slots import bytes_per_slot, empty
 
 
 class Exact:
@@ -42,8 +43,9 @@ def test_every_way_sends_the_same_gradient():
         elif way == "checkpointing":
             memory_cost.checkpointing(embed, parts, read, state)
         else:
-            codec = memory_cost.Kept() if way == "stored observations" else Exact()
-            memory_cost.with_memory(embed, parts, read, state, codec)
+            options = MemoryOptions(recalculated_codes=600, min_fidelity=0.0)
+            mode = memory_cost.Stored if way == "stored observations" else Direct
+            memory_cost.with_memory(embed, parts, read, state, mode(Exact(), embed, options))
         found.append(torch.cat([p.grad.flatten() for p in embed.parameters()]))
     assert found[0].norm() > 0
     for other in found[1:]:
@@ -60,9 +62,8 @@ def test_observations_are_the_same_again_and_all_different():
 def test_a_slot_has_at_most_256_bytes():
     for size, bits in memory_cost.BITS.items():
         kind = "grid" if "symbols" in size else "image"
-        spec = ObservationSpec(kind, memory_cost.SIZES[size])
-        net = build_autoencoder(kind, spec.shape, memory_cost.GRID_CATEGORIES, bits)
-        assert bytes_per_slot(empty(1, 1, memory_cost.WIDTH, net.code_bytes)) <= 256
+        codec = build_codec(kind, memory_cost.SIZES[size], memory_cost.GRID_CATEGORIES, bits)
+        assert bytes_per_slot(empty(1, 1, memory_cost.WIDTH, codec.code_bytes)) <= 256
 
 
 @pytest.mark.slow

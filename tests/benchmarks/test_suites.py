@@ -25,9 +25,11 @@ def chosen(suite, task, variant="default"):
 
 
 def test_every_run_is_a_command_that_trains():
+    """Those of the chains differ by numbers alone: some lengths of each."""
     every = [run for suite in SUITES.values() for run in suite.runs]
     assert len(every) > 300
-    for command in {command for run in every if run.seed == 1 for command in run.commands}:
+    chosen = [run for run in every if run.seed == 1 and run.fields.get("length", 100) in (1, 20, 100, 1000)]
+    for command in {command for run in chosen for command in run.commands}:
         check(parsed(command.removeprefix("python train.py ")))
 
 
@@ -153,7 +155,7 @@ def test_a_run_of_a_chain_lasts_for_the_episodes_that_count():
         length, steps, envs = (run.fields[key] for key in ("length", "steps", "num_envs"))
         assert steps == (length + 1 if "MemoryChain" in run.task else length)
         (budget,) = re.findall(r"--total-timesteps (\d+)", run.flags)
-        assert f"--spread-steps {steps} " in f"{run.flags} "
+        assert f"--stagger-steps {steps} " in f"{run.flags} "
         rounds = int(budget) // (envs * steps)
         assert 10_000 <= (rounds - 1) * envs < 10_000 + envs  # the spread takes one
     for run in (runs[3], runs[-2]):
@@ -168,7 +170,7 @@ def test_umbrella_chains_are_held_whole_and_long_ones_learn_with_the_usual_step(
     found = [run for run in SUITES["chains"].runs if run.task.startswith("UmbrellaChain")]
     for run in found:
         length = run.fields["length"]
-        held = re.search(r"--chunk-decisions (\d+) --slots (\d+) ", run.flags)
+        held = re.search(r"--rollout-decisions (\d+) --slots (\d+) ", run.flags)
         assert all(int(number) >= length for number in held.groups())
         assert re.findall(r"--learning-rate (\S+)", run.flags) == ["0.003"] * (length <= 30)
 

@@ -3,26 +3,20 @@
 import pytest
 
 from benchmarks.measures import update_time
-from reinstate.experiment.build import build_agent, build_envs
-from reinstate.experiment.checkpoint import save
-from reinstate.experiment.options import RunOptions
-from reinstate.experiment.run_folder import create
-from reinstate.memory.options import MemoryOptions
 
 
-def test_the_time_of_an_update_at_another_length(tmp_path, monkeypatch):
-    options = RunOptions(
-        env=update_time.ENV, env_kwargs=("length=4",), num_envs=4, memory=MemoryOptions(slots=4), run_dir=str(tmp_path)
+def test_the_time_of_an_update_at_another_length(tmp_path, trained, monkeypatch):
+    flags = (
+        f"--env {update_time.ENV} --env-kwargs length=4 --num-envs 4 --slots 4 --total-timesteps 64 --eval-episodes 2"
     )
-    envs = build_envs(options, 1)
-    agent = build_agent(options, envs.single_observation_space, 7)
-    create(tmp_path / "run", options, [])
-    save(tmp_path / "run", agent, options, 0, {}, best=False)
+    trained(["train.py", *flags.split(), "--run-dir", str(tmp_path / "run")])
     learnt, update = [], update_time.update
 
-    def seldom(agent, chunk, learner, *rest):
+    def seldom(agent, rollout, learner, *rest):
         """Every second time there is nothing to learn from."""
-        learnt.append((learner.ring.size >= 4 and len(learnt) % 2 == 0) and bool(update(agent, chunk, learner, *rest)))
+        (replay,) = learner.extras.terms
+        some = replay.buffer.size >= 4 and len(learnt) % 2 == 0
+        learnt.append(some and bool(update(agent, rollout, learner, *rest)))
         return {"train/entropy": 1.0} if learnt[-1] else {}
 
     monkeypatch.setattr(update_time, "update", seldom)
