@@ -173,21 +173,26 @@ def with_memory(embed: nn.Module, parts: list[Draw], read: MemoryRead, state: Te
 def one_update(way: str, size: str, length: int) -> dict[str, float]:
     """The cell's figures, measured in this process."""
     torch.set_num_threads(1)
+    prepared(way, size, 2)()  # what the first update alone imports and allocates
+    work = prepared(way, size, length)
+    before = reset_peak()
+    seconds = work()
+    return {"bytes": peak() - before, "seconds": seconds}
+
+
+def prepared(way: str, size: str, length: int) -> Callable[[], float]:
+    """An update that can begin."""
     torch.manual_seed(0)
     embed, parts, read = embedding_network(size), observations(size, length), MemoryRead(STATE, WIDTH, HEADS, length)
     state, kind = torch.randn(1, STATE), "grid" if "symbols" in size else "image"
+    if way in ("all activations", "checkpointing"):
+        return partial(all_activations if way == "all activations" else checkpointing, embed, parts, read, state)
     codec = build_codec(kind, SIZES[size], GRID_CATEGORIES, BITS[size])
-    options = MemoryOptions(recalculated_codes=K, min_fidelity=0.0)
-    embed(parts[0]()[:2]).sum().backward()  # what is allocated at the first pass alone
-    before = reset_peak()
-    if way == "all activations":
-        seconds = all_activations(embed, parts, read, state)
-    elif way == "checkpointing":
-        seconds = checkpointing(embed, parts, read, state)
-    else:
-        mode = Stored if way == "stored observations" else Direct
-        seconds = with_memory(embed, parts, read, state, mode(codec, embed, options))
-    return {"bytes": peak() - before, "seconds": seconds}
+    mode, options = (
+        Stored if way == "stored observations" else Direct,
+        MemoryOptions(recalculated_codes=K, min_fidelity=0),
+    )
+    return partial(with_memory, embed, parts, read, state, mode(codec, embed, options))
 
 
 def reset_peak() -> int:

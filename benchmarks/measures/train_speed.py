@@ -92,8 +92,9 @@ def ours() -> Iterator[Row]:
     """Learns to walk in a short corridor, then trains further in each of the lengths."""
     training = Training()
     speed, took = training.run(0.0, lambda passed: training.walks or passed >= WARM_UP)
-    policy = f"walks after {took:.0f} s" if training.walks else "does not walk yet"
-    yield {"policy": policy, "length": WALKING_LENGTH, "steps_per_second": round(speed), "mean_episode_length": None}
+    policy = f"walked after {took:.0f} s" if training.walks else "does not walk yet"
+    learning = {"policy": "learns to walk", "length": WALKING_LENGTH}
+    yield learning | {"steps_per_second": round(speed), "mean_episode_length": None}
     for length in LENGTHS:
         training.enter(length)
         training.run(MIDWAY, lambda passed: passed >= SECONDS / 2)
