@@ -9,8 +9,10 @@ and its gradient has to reach the embedding network. Four ways:
 - recalculation: codes and embeddings are kept (memory/slots.py), and K are reinstated (memory/recalculation.py).
 
 Each figure is of a process of its own: the peak of resident memory beyond what was there before the first step, and the
-seconds from the loss to the gradients of the parameters. The embedding network is a small convolutional one for images,
-and the agent's own for symbols. Codes come from an untrained codec: what they say does not matter here. Linux only.
+seconds from the loss to the gradients of the parameters. A small update comes before, as the first one alone imports
+and allocates much (the rows in the repository were made without it, and are 2 to 12 MB larger). The embedding network
+is a small convolutional one for images, and the agent's own for symbols. Codes come from an untrained codec: what they
+say does not matter here. Linux only.
 """
 
 from __future__ import annotations
@@ -188,10 +190,8 @@ def prepared(way: str, size: str, length: int) -> Callable[[], float]:
     if way in ("all activations", "checkpointing"):
         return partial(all_activations if way == "all activations" else checkpointing, embed, parts, read, state)
     codec = build_codec(kind, SIZES[size], GRID_CATEGORIES, BITS[size])
-    mode, options = (
-        Stored if way == "stored observations" else Direct,
-        MemoryOptions(recalculated_codes=K, min_fidelity=0),
-    )
+    mode = Stored if way == "stored observations" else Direct
+    options = MemoryOptions(recalculated_codes=K, min_fidelity=0.0)
     return partial(with_memory, embed, parts, read, state, mode(codec, embed, options))
 
 

@@ -28,6 +28,7 @@ from benchmarks.training_runs import train
 from reinstate.agents.collector import collect
 from reinstate.agents.extensions.episodic_replay import EpisodicReplay
 from reinstate.agents.ppo import update
+from reinstate.experiment.build import untrained
 from reinstate.experiment.trained import load_agent
 from reinstate.experiment.trainer import Trainer
 
@@ -69,6 +70,8 @@ def go_on(folder: str, length: int, updates: int) -> Row:
     """Updates the policy in `folder` with a learning rate of 0 at this length: seconds of an update, bytes beyond the
     start."""
     agent, options, _ = load_agent(folder, env_kwargs=(f"length={length}",))
+    small = dataclasses.replace(options.with_env_kwargs(("length=4",)), num_envs=2)
+    Trainer(small, untrained(small)).step()  # what the first update alone imports and allocates
     gc.collect()
     before = reset_peak()
     o = dataclasses.replace(options.learning, learning_rate=0.0, final_learning_rate=0.0)
