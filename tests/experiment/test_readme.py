@@ -57,10 +57,3 @@ def test_make_targets_exist():
     makefile = (ROOT / "Makefile").read_text()
     assert targets == ["train", "test", "bench"]
     assert all(re.search(rf"^{t}:", makefile, re.MULTILINE) for t in targets)
-
-
-def test_the_scripts_are_those_that_are_tested():
-    """tests/benchmarks runs each of them."""
-    scripts = re.findall(r"^python (benchmarks/\S+)", (ROOT / "README.md").read_text(), re.MULTILINE)
-    tested = "".join(p.read_text() for p in sorted((ROOT / "tests/benchmarks").glob("test_*.py")))
-    assert scripts and all((ROOT / s).is_file() and f"import {Path(s).stem}" in tested for s in scripts)
