@@ -19,6 +19,8 @@ from typing import Any
 
 from gymnasium import register, registry
 
+MOVED = ("tmaze",)  # families whose batch is in the same file
+
 
 def _register(name: str, module: str, class_name: str, **kwargs: Any) -> None:
     env_id = f"Reinstate/{name}-v0"
@@ -27,7 +29,7 @@ def _register(name: str, module: str, class_name: str, **kwargs: Any) -> None:
     register(
         id=env_id,
         entry_point=f"reinstate.envs.{module}:{class_name}",
-        vector_entry_point=f"reinstate.envs.{module}_vector:{class_name}Vector",
+        vector_entry_point=f"reinstate.envs.{module if module in MOVED else module + '_vector'}:{class_name}Vector",
         kwargs=kwargs,
     )
 

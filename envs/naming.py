@@ -14,6 +14,7 @@ import minigrid  # noqa: F401  registers the MiniGrid ids
 from gymnasium.envs.registration import EnvSpec
 
 import reinstate.envs  # noqa: F401  registers Reinstate's ids
+from reinstate.envs.engine.single import SingleEnv
 
 
 def find_spec(env_id: str) -> EnvSpec:
@@ -86,6 +87,8 @@ def keywords_of(spec: EnvSpec) -> set[str] | None:
     entry_point = spec.entry_point
     if isinstance(entry_point, str):
         entry_point = gym.envs.registration.load_env_creator(entry_point)
+    if inspect.isclass(entry_point) and issubclass(entry_point, SingleEnv):
+        entry_point = entry_point.batch_class
     # A class that passes **kwargs on takes what its base class takes.
     makers = inspect.getmro(entry_point) if inspect.isclass(entry_point) else [entry_point]
     keywords: set[str] = set()
@@ -95,5 +98,5 @@ def keywords_of(spec: EnvSpec) -> set[str] | None:
         parameters = list(inspect.signature(maker).parameters.values())
         keywords |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
         if not any(p.kind == p.VAR_KEYWORD for p in parameters):
-            return keywords - {"render_mode"}
+            return keywords - {"render_mode", "num_envs"}
     return None

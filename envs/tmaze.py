@@ -1,19 +1,22 @@
-"""The T-Maze with vector observations of Ni et al. 2023 (arXiv 2307.03864): one environment.
+"""The T-Maze with vector observations of Ni et al. 2023 (arXiv 2307.03864).
 
 The rules follow the authors' published code (github.com/twni2016/Memory-RL); "alt" is AMAGO's variant of the
-reward (github.com/UT-Austin-RPL/amago). The batched twin is in `tmaze_vector.py`.
+reward (github.com/UT-Austin-RPL/amago).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import NamedTuple
 
-import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from numba import njit
 
 from reinstate.envs.checks import check_choice, check_integer
+from reinstate.envs.engine.batch import BatchEnv
+from reinstate.envs.engine.loops import loops_of
+from reinstate.envs.engine.pcg64 import integers
+from reinstate.envs.engine.single import SingleEnv
 
 PENALTIES = ("classic", "alt")
 RIGHT, UP, LEFT, DOWN = range(4)
@@ -24,111 +27,108 @@ RENDERED_COLUMNS = 41  # a window that follows the agent, so that frames have on
 _CELL = 12  # pixels
 
 
-@dataclass(frozen=True)
-class TMazeLayout:
-    """All numbers of one T-Maze. Build it with `make_layout`, which checks the options."""
+class Layout(NamedTuple):
+    """What the options of a T-Maze decide."""
 
     length: int
-    penalty: str
+    alt_penalty: bool
     start_x: int  # cells between the oracle at x = 0 and the start
-
-    @property
-    def junction_x(self) -> int:
-        return self.start_x + self.length
-
-    @property
-    def episode_steps(self) -> int:
-        return self.length + 2 * self.start_x + 1
+    junction_x: int
+    episode_steps: int
 
 
-def make_layout(active: bool, length: int, penalty: str) -> TMazeLayout:
-    """Check the options of a T-Maze and work out its numbers.
+class State(NamedTuple):
+    """The state of B T-Mazes, [B] int64 each."""
 
-    Raises:
-        ValueError: an option is out of range.
-    """
-    check_integer("length", length, low=1)
-    check_choice("penalty", penalty, PENALTIES)
-    return TMazeLayout(int(length), penalty, start_x=1 if active else 0)
-
-
-def draw_cue(rng: np.random.Generator) -> int:
-    """Everything that is random in an episode: cue 0 puts the goal at y = -1 and cue 1 at y = +1."""
-    return int(rng.integers(2))
+    x: np.ndarray
+    y: np.ndarray
+    cue: np.ndarray  # 0: the goal is at y = -1, 1: at y = +1
+    step_count: np.ndarray
+    oracle_step: np.ndarray  # the step that first reached the oracle, which shows the cue only then; -1: not yet
 
 
-class TMaze(gym.Env):
-    """What the passive and the active T-Maze have in common; see their pages."""
+@njit(cache=True)
+def reset_one(state: State, layout: Layout, generator: np.ndarray, b: int) -> None:
+    state.cue[b] = integers(generator, 0, 2)
+    state.x[b], state.y[b], state.step_count[b] = layout.start_x, 0, 0
+    state.oracle_step[b] = 0 if layout.start_x == 0 else -1
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
-    action_names: ClassVar[tuple[str, ...]] = ("right", "up", "left", "down")
+
+@njit(cache=True)
+def step_one(state: State, layout: Layout, generator: np.ndarray, b: int, action: int) -> tuple[float, bool, bool]:
+    x, y = state.x[b], state.y[b]
+    step = state.step_count[b] + 1
+    if y == 0 and (action == RIGHT or action == LEFT):
+        x = min(max(x + (1 if action == RIGHT else -1), 0), layout.junction_x)
+    elif x == layout.junction_x and (action == UP or action == DOWN):
+        y = min(max(y + (1 if action == UP else -1), -1), 1)
+    if x == 0 and state.oracle_step[b] < 0:
+        state.oracle_step[b] = step
+    state.x[b], state.y[b], state.step_count[b] = x, y, step
+
+    if step == layout.episode_steps:
+        return (1.0 if y == 2 * state.cue[b] - 1 else 0.0), True, False
+    steps_after_oracle = step - layout.start_x
+    late = action != RIGHT and steps_after_oracle > 0 if layout.alt_penalty else x < steps_after_oracle
+    return (-1 / layout.length if late else 0.0), False, False
+
+
+@njit(cache=True)
+def observe_one(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
+    out[0] = out[1] = 0
+    if state.x[b] == layout.junction_x:
+        out[0], out[1] = 1, state.y[b]
+    elif state.x[b] == 0 and state.oracle_step[b] == state.step_count[b]:
+        out[1] = 2 * state.cue[b] - 1
+
+
+class TMazeVector(BatchEnv):
+    """B T-Mazes; see the pages of `TMazePassive` and `TMazeActive`."""
+
+    action_names = ("right", "up", "left", "down")
+    loops = loops_of(reset_one, step_one, observe_one)
     active: bool
 
-    def __init__(self, length: int = 100, penalty: str = "classic", render_mode: str | None = None):
-        self.layout = make_layout(self.active, length, penalty)
-        check_choice("render_mode", render_mode, (None, *self.metadata["render_modes"]))
-        self.render_mode = render_mode
-        self.observation_space = OBSERVATION_SPACE
-        self.action_space = ACTION_SPACE
+    def __init__(self, num_envs: int = 1, length: int = 100, penalty: str = "classic", render_mode: str | None = None):
+        check_integer("length", length, low=1)
+        check_choice("penalty", penalty, PENALTIES)
+        start_x = 1 if self.active else 0
+        layout = Layout(int(length), penalty == "alt", start_x, start_x + int(length), int(length) + 2 * start_x + 1)
+        state = State(x=0, y=0, cue=0, step_count=0, oracle_step=0)
+        super().__init__(num_envs, layout, state, OBSERVATION_SPACE, ACTION_SPACE, render_mode)
 
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start a new episode."""
-        super().reset(seed=seed)
-        self.cue = draw_cue(self.np_random)
-        self.goal_y = 2 * self.cue - 1
-        self.x, self.y = self.layout.start_x, 0
-        self.step_count = 0
-        self.oracle_visited = False
-        return self._observe(), {}
+    def final_info(self) -> dict[str, np.ndarray]:
+        return {"is_success": self.state.y == 2 * self.state.cue - 1, "cue": self.state.cue}
 
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Move, unless a wall is in the way; see the class page."""
-        if not self.action_space.contains(action):
-            raise ValueError(f"Unknown action {action!r}: pass an integer in 0..3.")
-        self.step_count += 1
-        if self.y == 0 and action in (RIGHT, LEFT):
-            self.x = min(max(self.x + (1 if action == RIGHT else -1), 0), self.layout.junction_x)
-        elif self.x == self.layout.junction_x and action in (UP, DOWN):
-            self.y = min(max(self.y + (1 if action == UP else -1), -1), 1)
-
-        terminated = self.step_count == self.layout.episode_steps
-        steps_after_oracle = self.step_count - self.layout.start_x
-        if terminated:
-            reward = float(self.y == self.goal_y)
-        elif self.layout.penalty == "classic":
-            reward = -1 / self.layout.length if self.x < steps_after_oracle else 0.0
-        else:
-            reward = -1 / self.layout.length if action != RIGHT and steps_after_oracle > 0 else 0.0
-        info = {"is_success": self.y == self.goal_y, "cue": self.cue} if terminated else {}
-        return self._observe(), reward, terminated, False, info
-
-    def _observe(self) -> np.ndarray:
-        if self.x == self.layout.junction_x:
-            return np.array([1, self.y], dtype=np.float32)
-        if self.x == 0 and not self.oracle_visited:
-            self.oracle_visited = True
-            return np.array([0, self.goal_y], dtype=np.float32)
-        return np.zeros(2, dtype=np.float32)
-
-    def render(self) -> np.ndarray | None:
-        """The cells around the agent: blue oracle, green goal, red wrong arm, white agent; uint8."""
-        if self.render_mode is None:
-            return None
+    def draw(self, b: int) -> np.ndarray:
+        """The cells around the agent: blue oracle, green goal, red wrong arm, white agent."""
+        x, y, cue = self.state.x[b], self.state.y[b], self.state.cue[b]
+        goal_y = 2 * cue - 1
         width = self.layout.junction_x + 1
         picture = np.zeros((3, max(width, RENDERED_COLUMNS), 3), dtype=np.uint8)
         picture[1, :width] = 90
         picture[1, 0] = (60, 60, 220)
-        picture[1 - self.goal_y, width - 1] = (0, 160, 0)
-        picture[1 + self.goal_y, width - 1] = (160, 0, 0)
-        picture[1 - self.y, self.x] = 255
-        left = int(np.clip(self.x - RENDERED_COLUMNS // 2, 0, picture.shape[1] - RENDERED_COLUMNS))
+        picture[1 - goal_y, width - 1] = (0, 160, 0)
+        picture[1 + goal_y, width - 1] = (160, 0, 0)
+        picture[1 - y, x] = 255
+        left = int(np.clip(x - RENDERED_COLUMNS // 2, 0, picture.shape[1] - RENDERED_COLUMNS))
         window = picture[:, left : left + RENDERED_COLUMNS]
         return window.repeat(_CELL, axis=0).repeat(_CELL, axis=1)
 
 
-class TMazePassive(TMaze):
+class TMazePassiveVector(TMazeVector):
+    """B environments `Reinstate/TMazePassive-v0`."""
+
+    active = False
+
+
+class TMazeActiveVector(TMazeVector):
+    """B environments `Reinstate/TMazeActive-v0`."""
+
+    active = True
+
+
+class TMazePassive(SingleEnv):
     """T-Maze with the cue in the first observation (Ni et al. 2023).
 
     ## Description
@@ -182,10 +182,10 @@ class TMazePassive(TMaze):
     - `Reinstate/TMazePassive-v0`
     """
 
-    active = False
+    batch_class = TMazePassiveVector
 
 
-class TMazeActive(TMaze):
+class TMazeActive(SingleEnv):
     """T-Maze whose cue must be fetched first (Ni et al. 2023).
 
     ## Description
@@ -239,4 +239,4 @@ class TMazeActive(TMaze):
     - `Reinstate/TMazeActive-v0`
     """
 
-    active = True
+    batch_class = TMazeActiveVector

@@ -14,7 +14,7 @@ from gymnasium.vector.utils import batch_space
 from numba import njit
 
 from reinstate.envs.checks import check_integer
-from reinstate.envs.pcg64 import WORDS, generator_to_words
+from reinstate.envs.engine.pcg64 import WORDS, generator_to_words
 
 
 # Compiled, because numpy takes a microsecond for each such question, and one environment alone steps in five.

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reinstate.envs import pcg64
-from reinstate.envs.pcg64 import generator_to_words, set_generator
+from reinstate.envs.engine import pcg64
+from reinstate.envs.engine.pcg64 import generator_to_words, set_generator
 
 SEEDS = st.integers(0, 2**128)
 INT64 = np.iinfo(np.int64)
