@@ -19,7 +19,13 @@ from typing import Any
 
 from gymnasium import register, registry
 
-MOVED = ("tmaze",)  # families whose batch is in the same file
+MOVED = (
+    "grid_tmaze",
+    "grid_tmaze_endless",
+    "tmaze",
+    "memory_chain",
+    "umbrella_chain",
+)  # families whose batch is in the same file
 
 
 def _register(name: str, module: str, class_name: str, **kwargs: Any) -> None:
@@ -50,7 +56,7 @@ _register("VisualMatchActive", "visual_match", "VisualMatchActive")
 
 def __getattr__(name: str) -> Any:
     if name == "make_vec":  # imported on use: it needs numba and minigrid, and `import envs` stays cheap
-        from reinstate.envs.minigrid_vector import make_vec
+        from reinstate.envs.minigrid_batch import make_vec
 
         return make_vec
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -21,10 +21,9 @@ from minigrid.minigrid_env import MiniGridEnv
 from minigrid.wrappers import RGBImgPartialObsWrapper
 
 from reinstate.envs.checks import check_choice, check_view_size
-from reinstate.envs.grid_engine import VIEW
-from reinstate.envs.grid_pixels import TILE
-from reinstate.envs.grid_tmaze_layout import OBSERVATIONS
-from reinstate.envs.minigrid_vector import MAX_VIEW, MiniGridVector, has_rules, minigrid_class
+from reinstate.envs.engine.grid import VIEW
+from reinstate.envs.engine.pixels import OBSERVATIONS, TILE
+from reinstate.envs.minigrid_batch import MAX_VIEW, MiniGridVector, has_rules, minigrid_class
 from reinstate.envs.naming import check_options, find_spec, keywords_of, make_from
 
 SUPPORTED_OBSERVATIONS = (

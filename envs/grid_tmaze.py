@@ -1,56 +1,294 @@
-"""The T-Maze as a MiniGrid world: one environment. Its batched twin is in `grid_tmaze_vector.py`."""
+"""The T-Maze as a MiniGrid world: the map, the rules, and the pages of the passive and the active one.
+
+    #########
+    #.......#
+    #.......#                      #
+    #.......###############  ...  #G#
+    #......P......A.......   ...   .#      P passive start (7, 4), facing west
+    #.......###############  ...  #G#      A active start (14, 4), facing east
+    #.......#                      #
+    #.......#
+    #########
+
+The start room is columns 1..7 and rows 1..7; the corridor is row 4 and begins at the opening (8, 4). Cells
+are (x, y) with y growing downwards, as in MiniGrid.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from gymnasium import spaces
-from minigrid.core.actions import Actions
-from minigrid.core.constants import IDX_TO_COLOR
-from minigrid.core.grid import Grid
-from minigrid.core.mission import MissionSpace
-from minigrid.core.world_object import Ball, Box, Goal, Key, Wall
-from minigrid.minigrid_env import MiniGridEnv
+from minigrid.core.constants import COLOR_TO_IDX
+from numba import njit
 
-from reinstate.envs.checks import check_choice
-from reinstate.envs.grid_engine import BALL, BOX, KEY, VIEW
-from reinstate.envs.grid_pixels import TILE
-from reinstate.envs.grid_tmaze_layout import (
-    ARM_OF_CUE,
-    HEIGHT,
-    MIDDLE,
-    OBSERVATIONS,
-    draw_layout,
-    make_layout,
-    wall_mask,
+from reinstate.envs.checks import check_choice, check_integer, is_finite_number
+from reinstate.envs.engine.batch import BatchEnv
+from reinstate.envs.engine.grid import (
+    ACTION_NAMES,
+    BALL,
+    BOX,
+    EAST,
+    EMPTY_CELL,
+    ENTERED_GOAL,
+    GOAL,
+    GREEN,
+    GREY,
+    KEY,
+    NUM_ACTIONS,
+    PICKUP,
+    TOGGLE,
+    VIEW,
+    WALL,
+    WEST,
+    GridState,
+    act,
+    empty_world,
+    write_view,
 )
-from reinstate.envs.pixel_noise import add_noise, check_noise, draw_noise_seed
+from reinstate.envs.engine.loops import loops_of
+from reinstate.envs.engine.noise import add_noise, check_noise, draw_noise_seed
+from reinstate.envs.engine.pcg64 import integers, permutation
+from reinstate.envs.engine.pixels import (
+    OBSERVATIONS,
+    draw_view,
+    draw_world,
+    observation_space_of,
+    things_in,
+    tile_words,
+)
+from reinstate.envs.engine.single import SingleEnv
 
 MISSION = "remember the green object and turn: key north, ball south"
 
-_OBJECT_OF_KIND = {KEY: Key, BALL: Ball, BOX: Box}
+HEIGHT = 9
+MIDDLE = 4  # the row of the corridor
+ROOM_SIDE = 7  # interior cells of the start room per side
+CUE_KINDS = (KEY, BALL)  # cue 0 and cue 1
+ARM_OF_CUE = (MIDDLE - 1, MIDDLE + 1)  # the row of the arm that pays
+
+# The plain cue lies on the far side of the room. MiniGrid's visibility floods through the opening, so a cell
+# in column x is seen from the corridor as soon as it is within the 6 cells that the view reaches ahead.
+# Column 1 is the only one that can be seen from column 7, inside the room, but from no cell outside.
+PLAIN_CUE_CELL = (1, 1)
+
+# With distractors: columns 1..6, so that nothing ever blocks the way out of the room in column 7.
+SCATTER_COLUMNS = 6
+NUM_SCATTER_CELLS = SCATTER_COLUMNS * ROOM_SIDE
+MAX_DISTRACTORS = NUM_SCATTER_CELLS - 1
+
+DISTRACTOR_LOOKS = np.array(
+    [
+        (kind, colour)
+        for kind in (KEY, BALL, BOX)
+        for colour in COLOR_TO_IDX.values()
+        if (kind, colour) not in ((KEY, GREEN), (BALL, GREEN))
+    ],
+    dtype=np.int64,
+)  # [16, 2]
 
 # A maze of length 1000 would render 32,000 pixels wide; a window that follows the agent has the same size at
 # any length.
 RENDERED_COLUMNS = 25
 
 
-def observation_space_of(observation: str, view: int = VIEW) -> spaces.Box:
-    """The space of one observation of `view` cells a side: MiniGrid's symbols or 8-pixel tiles."""
+class Layout(NamedTuple):
+    """What the options of a grid T-Maze decide. Build it with `make_layout`, which checks them."""
+
+    length: int  # cells from the start to the junction
+    distractors: int
+    penalty: float  # subtracted on a step that makes no progress
+    corridors: int  # an episode ends in the arm of the last one
+    wrong_arm: float  # the reward of entering it
+    noise: float  # share of noisy pixels
+    start_x: int
+    start_dir: int
+    junction_x: int
+    grace: int  # this many first steps of a corridor are never penalised
+    max_steps: int  # in a corridor
+    maze: np.ndarray  # [W, HEIGHT, 3] uint8: the world without objects
+    tiles: np.ndarray  # of `tile_words`; empty if nothing is drawn
+
+
+class State(NamedTuple):
+    """The state of B grid T-Mazes; all but the world [B] int64."""
+
+    world: GridState
+    cue: np.ndarray  # 0 key, 1 ball
+    farthest: np.ndarray  # the largest column so far in this corridor
+    turns: np.ndarray  # arms entered in this episode
+    right_turns: np.ndarray
+    noise_seed: np.ndarray
+
+
+def make_layout(
+    active: bool,
+    length: int,
+    distractors: int,
+    penalty: float | None,
+    observation: str,
+    noise: float,
+    corridors: int = 1,
+    wrong_arm: float = 0.0,
+) -> Layout:
+    """Check the options of a grid T-Maze and work out its numbers.
+
+    Args:
+        active: whether the agent starts in the corridor and must go and look for the cue.
+        penalty: what a step without progress costs; None means 1 / length.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
     check_choice("observation", observation, OBSERVATIONS)
-    if observation == "symbolic":
-        return spaces.Box(low=0, high=10, shape=(view, view, 3), dtype=np.uint8)  # 10 is MiniGrid's last object
-    return spaces.Box(low=0, high=255, shape=(view * TILE, view * TILE, 3), dtype=np.uint8)
+    check_integer("length", length, low=1)
+    check_integer("corridors", corridors, low=1)
+    check_integer("distractors", distractors, low=0)
+    if distractors > MAX_DISTRACTORS:
+        raise ValueError(f"distractors={distractors} do not fit into the start room: choose at most {MAX_DISTRACTORS}.")
+    if penalty is None:
+        penalty = 1 / length
+    if not is_finite_number(penalty) or penalty < 0:
+        raise ValueError(
+            f"penalty={penalty!r} is not a cost: pass a number >= 0 (0 turns it off), or None for 1 / length."
+        )
+    start_x = 2 * ROOM_SIDE if active else ROOM_SIDE
+    junction_x = start_x + int(length)
+    return Layout(
+        length=int(length),
+        distractors=int(distractors),
+        penalty=float(penalty),
+        corridors=int(corridors),
+        wrong_arm=wrong_arm,
+        noise=check_noise(noise, observation),
+        start_x=start_x,
+        start_dir=EAST if active else WEST,
+        junction_x=junction_x,
+        grace=24 if active else 12,
+        max_steps=3 * int(length) + 60,
+        maze=empty_maze(junction_x),
+        tiles=tile_words() if observation == "pixels" else tile_words()[:, :0],
+    )
 
 
-class GridTMaze(MiniGridEnv):
-    """What the passive and the active grid T-Maze have in common; see their pages."""
+def empty_maze(junction_x: int) -> np.ndarray:
+    """The cells of the room, the corridor and the two arms [junction_x + 2, HEIGHT, 3], walls everywhere else."""
+    cells = np.zeros((junction_x + 2, HEIGHT, 3), dtype=np.uint8)
+    cells[:] = (WALL, GREY, 0)
+    cells[1 : 1 + ROOM_SIDE, 1 : 1 + ROOM_SIDE] = EMPTY_CELL
+    cells[1 : junction_x + 1, MIDDLE] = EMPTY_CELL
+    cells[junction_x, list(ARM_OF_CUE)] = (GOAL, GREEN, 0)
+    return cells
 
-    active: bool
+
+@njit(cache=True)
+def _scatter_cell(number: int) -> tuple[int, int]:
+    """The (x, y) of one of the cells that distractors lie on."""
+    return 1 + number % SCATTER_COLUMNS, 1 + number // SCATTER_COLUMNS
+
+
+@njit(cache=True)
+def _enter_corridor(state: State, layout: Layout, generator: np.ndarray, b: int) -> None:
+    """Draw a cue and distractors and put the agent at the start; the pace and the limit begin anew."""
+    world, maze = state.world, layout.maze
+    world.agent_pos[b, 0], world.agent_pos[b, 1] = layout.start_x, MIDDLE
+    world.agent_dir[b] = layout.start_dir
+    world.step_count[b] = 0
+    state.farthest[b] = layout.start_x
+    for x in range(maze.shape[0]):  # loops, as numba takes seconds to compile `world.grid[b] = maze`
+        for y in range(HEIGHT):
+            for part in range(3):
+                world.grid[b, x, y, part] = maze[x, y, part]
+    cue = integers(generator, 0, 2)
+    state.cue[b] = cue
+    x, y = PLAIN_CUE_CELL
+    if layout.distractors > 0:
+        cells = permutation(generator, NUM_SCATTER_CELLS)
+        x, y = _scatter_cell(cells[0])
+        for i in range(layout.distractors):
+            look = DISTRACTOR_LOOKS[integers(generator, 0, len(DISTRACTOR_LOOKS))]
+            distractor = world.grid[b][_scatter_cell(cells[1 + i])]
+            distractor[0], distractor[1] = look
+    world.grid[b, x, y, 0], world.grid[b, x, y, 1] = CUE_KINDS[cue], GREEN
+    if layout.noise > 0:
+        state.noise_seed[b] = draw_noise_seed(generator)
+
+
+@njit(cache=True)
+def reset_one(state: State, layout: Layout, generator: np.ndarray, b: int) -> None:
+    state.turns[b] = state.right_turns[b] = 0
+    _enter_corridor(state, layout, generator, b)
+
+
+@njit(cache=True)
+def step_one(state: State, layout: Layout, generator: np.ndarray, b: int, action: int) -> tuple[float, bool, bool]:
+    world = state.world
+    in_arm = act(world, b, TOGGLE if action == PICKUP else action) == ENTERED_GOAL
+    x, y = world.agent_pos[b, 0], world.agent_pos[b, 1]
+    step = world.step_count[b]
+    if in_arm:
+        right = y == ARM_OF_CUE[state.cue[b]]
+        state.turns[b] += 1
+        state.right_turns[b] += right
+        is_last = state.turns[b] == layout.corridors
+        if not is_last:
+            _enter_corridor(state, layout, generator, b)
+        return (1.0 if right else layout.wrong_arm), is_last, False
+    reward = 0.0
+    if state.farthest[b] < layout.junction_x and x <= state.farthest[b] and step > layout.grace:
+        reward -= layout.penalty  # never -0.0
+    state.farthest[b] = max(state.farthest[b], x)
+    return reward, False, step >= layout.max_steps
+
+
+@njit(cache=True)
+def observe_symbols(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
+    write_view(state.world, b, out)
+
+
+@njit(cache=True)
+def observe_pixels(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
+    view = np.empty((VIEW, VIEW, 3), dtype=np.uint8)
+    write_view(state.world, b, view)
+    draw_view(view, layout.tiles, out)
+    if layout.noise > 0:
+        add_noise(out, state.noise_seed[b], state.world.step_count[b], layout.noise)
+
+
+LOOPS = {
+    "symbolic": loops_of(reset_one, step_one, observe_symbols),
+    "pixels": loops_of(reset_one, step_one, observe_pixels),
+}
+
+
+class GridTMazeVector(BatchEnv):
+    """B grid T-Mazes."""
+
+    action_names = ACTION_NAMES
+
+    def __init__(self, num_envs: int, layout: Layout, observation: str, render_mode: str | None):
+        world = empty_world(layout.junction_x + 2, HEIGHT)
+        state = State(world=world, cue=0, farthest=0, turns=0, right_turns=0, noise_seed=0)
+        space = observation_space_of(observation)
+        super().__init__(num_envs, layout, state, space, spaces.Discrete(NUM_ACTIONS), render_mode)
+        self.loops = LOOPS[observation]
+
+    def final_info(self) -> dict[str, np.ndarray]:
+        return {"is_success": self.state.right_turns == self.layout.corridors, "cue": self.state.cue}
+
+    def draw(self, b: int) -> np.ndarray:
+        return draw_world(self.state.world, b, RENDERED_COLUMNS)
+
+
+class GridTMazePassiveVector(GridTMazeVector):
+    """B environments `Reinstate/GridTMazePassive-v0`; see the page of `GridTMazePassive`."""
+
+    active = False
 
     def __init__(
         self,
+        num_envs: int = 1,
         length: int = 100,
         distractors: int = 0,
         penalty: float | None = None,
@@ -58,78 +296,27 @@ class GridTMaze(MiniGridEnv):
         noise: float = 0.0,
         render_mode: str | None = None,
     ):
-        self.layout = make_layout(self.active, length, distractors, penalty)
-        self.observation = observation
-        observation_space = observation_space_of(observation)
-        self.noise = check_noise(noise, observation)
-        check_choice("render_mode", render_mode, (None, *self.metadata["render_modes"]))
-        super().__init__(
-            mission_space=MissionSpace(mission_func=lambda: MISSION),
-            width=self.layout.width,
-            height=HEIGHT,
-            max_steps=self.layout.max_steps,
-            see_through_walls=False,
-            agent_view_size=VIEW,
-            render_mode=render_mode,
-        )
-        self.observation_space = observation_space
-        self._is_wall = wall_mask(self.layout)
+        layout = make_layout(self.active, length, distractors, penalty, observation, noise)
+        super().__init__(num_envs, layout, observation, render_mode)
 
-    def _gen_grid(self, width: int, height: int) -> None:
-        self.grid = Grid(width, height)
-        for x, y in np.argwhere(self._is_wall):
-            self.grid.set(x, y, Wall())
-        for y in ARM_OF_CUE:
-            self.grid.set(self.layout.junction_x, y, Goal())
-        self.cue, objects = draw_layout(self.np_random, self.layout.distractors)
-        for x, y, kind, colour in objects:
-            self.grid.set(x, y, _OBJECT_OF_KIND[kind](IDX_TO_COLOR[colour]))
-        self.agent_pos = (self.layout.start_x, MIDDLE)
-        self.agent_dir = self.layout.start_dir
-        self.farthest = self.layout.start_x
-        if self.noise > 0:
-            self.noise_seed = draw_noise_seed(self.np_random)
 
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """MiniGrid's step with the reward of the T-Maze; see the class page."""
-        if action == Actions.pickup:
-            action = Actions.toggle
-        observation, _, terminated, truncated, _ = super().step(action)
-        x, y = self.agent_pos
-        truncated = truncated and not terminated
-        success = terminated and y == ARM_OF_CUE[self.cue]
+class GridTMazeActiveVector(GridTMazePassiveVector):
+    """B environments `Reinstate/GridTMazeActive-v0`; see the page of `GridTMazeActive`."""
 
-        reward = float(success)
-        on_the_way = self.farthest < self.layout.junction_x
-        if on_the_way and x <= self.farthest and self.step_count > self.layout.grace:
-            reward = 0.0 - self.layout.penalty  # never -0.0
-        self.farthest = max(self.farthest, int(x))
+    active = True
 
-        info = {"is_success": bool(success), "cue": self.cue} if terminated or truncated else {}
-        return observation, reward, terminated, truncated, info
 
-    def gen_obs(self) -> np.ndarray:
-        """The agent's view alone: no direction and no mission, which would tell where it is going."""
-        if self.observation == "pixels":
-            image = self.get_frame(tile_size=TILE, agent_pov=True)
-            if self.noise > 0:
-                add_noise(image, self.noise_seed, self.step_count, self.noise)
-            return image
-        grid, visible = self.gen_obs_grid()
-        return grid.encode(visible)
+class GridTMaze(SingleEnv):
+    """What a player is told of a grid T-Maze."""
 
-    def get_full_render(self, highlight: bool, tile_size: int) -> np.ndarray:
-        """MiniGrid's picture of the world: the columns around the agent if it is wider than the frame."""
-        columns = min(RENDERED_COLUMNS, self.width)
-        left = int(np.clip(self.agent_pos[0] - columns // 2, 0, self.width - columns))
-        world = self.grid, self.agent_pos, self.width
-        self.grid = self.grid.slice(left, 0, columns, self.height)
-        self.agent_pos = (self.agent_pos[0] - left, self.agent_pos[1])
-        self.width = columns
-        try:
-            return super().get_full_render(highlight, tile_size)
-        finally:
-            self.grid, self.agent_pos, self.width = world
+    batch_class: type[GridTMazeVector]
+    mission = MISSION
+
+    def in_view(self) -> list[str]:
+        """The things in view, such as "green key"."""
+        view = np.empty((VIEW, VIEW, 3), dtype=np.uint8)
+        write_view(self.batch.state.world, 0, view)
+        return things_in(view)
 
 
 class GridTMazePassive(GridTMaze):
@@ -196,7 +383,7 @@ class GridTMazePassive(GridTMaze):
     - `Reinstate/GridTMazeCrowdedPassive-v0` (distractors=6)
     """
 
-    active = False
+    batch_class = GridTMazePassiveVector
 
 
 class GridTMazeActive(GridTMaze):
@@ -260,4 +447,4 @@ class GridTMazeActive(GridTMaze):
     - `Reinstate/GridTMazeCrowdedActive-v0` (distractors=6)
     """
 
-    active = True
+    batch_class = GridTMazeActiveVector

@@ -1,9 +1,9 @@
 """What MiniGrid's own tasks add to the rules of the grid: when an episode ends, and whether it was a success.
 
-What `player_of` returns plays one action in every world, as the `step` of a MiniGrid 3.2 class does; then one rule, a
+What `step_of` returns plays one action in one world, as the `step` of a MiniGrid 3.2 class does; then one rule, a
 function below, tells the outcome. The numbers that a rule needs about the episode (where the door is, which object is
-wanted) are the row b of `tasks` [B, TASK_NUMBERS] int64. `TASKS` says for each class which rule it has and how its
-numbers are read off an environment that was just reset.
+wanted) are the row b of `task_numbers` [B, TASK_NUMBERS] int64. `TASKS` says for each class which rule it has and how
+its numbers are read off an environment that was just reset.
 """
 
 from __future__ import annotations
@@ -19,22 +19,50 @@ from minigrid.core.world_object import WorldObj
 from minigrid.minigrid_env import MiniGridEnv
 from numba import njit
 
-from reinstate.envs.grid_engine import (
+from reinstate.envs.engine.grid import (
+    BALL,
     DONE,
     DROP,
     EMPTY,
+    EMPTY_CELL,
     ENTERED_GOAL,
+    GREEN,
+    GREY,
+    KEY,
     NOTHING,
     OPEN,
     PICKUP,
     TOGGLE,
+    WALL,
     GridState,
     act,
     direction_vector,
-    write_views,
+    write_view,
 )
+from reinstate.envs.engine.pcg64 import integers
+from reinstate.envs.engine.pixels import draw_view
 
 TASK_NUMBERS = 4
+
+
+class Layout(NamedTuple):
+    """What the options of a MiniGrid environment decide."""
+
+    max_steps: int
+    see_through_walls: bool
+    view_size: int  # cells a side
+    tiles: np.ndarray  # of `pixels.tile_words`; empty for symbolic observations
+    mazes: np.ndarray  # of `memory_mazes`; empty for other environments
+    random_length: bool  # of the hallway of MiniGrid-Memory
+
+
+class State(NamedTuple):
+    """The state of B MiniGrid environments."""
+
+    world: GridState
+    task_numbers: np.ndarray  # [B, TASK_NUMBERS] int64
+    success: np.ndarray  # [B] int64: 1 after a last step that was a success
+
 
 GOES_ON, SUCCESS, FAILURE = range(3)  # outcomes of one step
 
@@ -143,41 +171,83 @@ def _outcome(rule: int, world: GridState, b: int, action: int, tasks: np.ndarray
 
 
 @cache
-def player_of(rule: int) -> Callable[..., None]:
-    """The compiled step of all worlds under one rule, their views included.
+def step_of(rule: int) -> Callable[..., tuple[float, bool, bool]]:
+    """The `step_one` of the environments that have this rule.
 
-    It takes the arguments written below and fills the last four. The rule is a constant of the loop: as an argument it
-    would cost a third of the speed. And views are part of it because to enter compiled code takes as long as a step.
+    The rule is a constant of the compiled function: as an argument it would cost a third of the speed.
     """
 
     @njit(cache=True)
-    def play(
-        max_steps: int,
-        see_through_walls: bool,
-        world: GridState,
-        tasks: np.ndarray,  # [B, TASK_NUMBERS]
-        actions: np.ndarray,  # [B]
-        rewards: np.ndarray,  # [B] float64, out
-        terminated: np.ndarray,  # [B] bool, out
-        truncated: np.ndarray,  # [B] bool, out
-        views: np.ndarray,  # [B, V, V, 3] uint8, out
-    ) -> None:
-        for b in range(len(actions)):
-            action = actions[b]
-            if rule == MATCH_MEMORY and action == PICKUP:
-                action = TOGGLE
-            was = _was(rule, world, b, tasks)
-            # One call for all rules: the compiler puts one into the loop, but not eight.
-            event = act(world, b, action)
-            outcome = _outcome(rule, world, b, action, tasks, was, event)
-            step = world.step_count[b]
-            rewards[b] = 1 - 0.9 * (step / max_steps) if outcome == SUCCESS else 0.0
-            # An episode may be terminated and truncated by the same step, as in MiniGrid.
-            terminated[b] = outcome != GOES_ON
-            truncated[b] = step >= max_steps
-        write_views(world, np.arange(len(actions)), views, see_through_walls)
+    def step_one(state: State, layout: Layout, generator: np.ndarray, b: int, action: int) -> tuple[float, bool, bool]:
+        world = state.world
+        if rule == MATCH_MEMORY and action == PICKUP:
+            action = TOGGLE
+        was = _was(rule, world, b, state.task_numbers)
+        # One call for all rules: the compiler puts one into the loop, but not eight.
+        event = act(world, b, action)
+        outcome = _outcome(rule, world, b, action, state.task_numbers, was, event)
+        step = world.step_count[b]
+        state.success[b] = outcome == SUCCESS
+        reward = 1 - 0.9 * (step / layout.max_steps) if outcome == SUCCESS else 0.0
+        # An episode may be terminated and truncated by the same step, as in MiniGrid.
+        return reward, outcome != GOES_ON, step >= layout.max_steps
 
-    return play
+    return step_one
+
+
+@njit(cache=True)
+def observe_symbols(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
+    write_view(state.world, b, out, layout.see_through_walls)
+
+
+@njit(cache=True)
+def observe_pixels(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
+    view = np.empty((layout.view_size, layout.view_size, 3), dtype=np.uint8)
+    write_view(state.world, b, view, layout.see_through_walls)
+    draw_view(view, layout.tiles, out)
+
+
+START_ROOM_END = 4  # the column of its exit, in MiniGrid-Memory
+
+
+def memory_mazes(size: int) -> np.ndarray:
+    """MiniGrid-Memory without objects [size - 2, size, size, 3] uint8, by the column at which the hallway ends."""
+    middle = size // 2
+    mazes = np.full((size - 2, size, size, 3), EMPTY_CELL, dtype=np.uint8)
+    for hallway_end in range(START_ROOM_END, size - 2):
+        walls = np.zeros((size, size), dtype=bool)  # [x, y]
+        walls[[0, -1]] = walls[:, [0, -1]] = True
+        walls[1 : START_ROOM_END + 1, [middle - 2, middle + 2]] = True  # the start room
+        walls[START_ROOM_END:hallway_end, [middle - 1, middle + 1]] = True
+        walls[hallway_end : hallway_end + 3 : 2] = True  # the crossing corridor at the end
+        walls[hallway_end, middle] = False
+        mazes[hallway_end, walls] = (WALL, GREY, 0)
+    return mazes
+
+
+@njit(cache=True)
+def reset_memory(state: State, layout: Layout, generator: np.ndarray, b: int) -> None:
+    """The `reset_one` of MiniGrid-Memory, with the draws of `MemoryEnv._gen_grid`; MiniGrid resets all others."""
+    world, mazes, numbers = state.world, layout.mazes, state.task_numbers[b]
+    size = mazes.shape[1]
+    middle = size // 2
+    hallway_end = integers(generator, 4, size - 2) if layout.random_length else size - 3
+    world.agent_pos[b, 0], world.agent_pos[b, 1] = integers(generator, 1, hallway_end + 1), middle
+    world.agent_dir[b] = world.step_count[b] = 0
+    world.carrying[b, 0], world.carrying[b, 1], world.carrying[b, 2] = EMPTY_CELL
+    shown = BALL if integers(generator, 0, 2) == 1 else KEY
+    upper, lower = (KEY, BALL) if integers(generator, 0, 2) == 1 else (BALL, KEY)
+
+    cells = world.grid[b]
+    for x in range(size):
+        for y in range(size):
+            for part in range(3):
+                cells[x, y, part] = mazes[hallway_end, x, y, part]
+    end = hallway_end + 1
+    for x, y, kind in ((1, middle - 1, shown), (end, middle - 2, upper), (end, middle + 2, lower)):
+        cells[x, y, 0], cells[x, y, 1] = kind, GREEN
+    right, wrong = (middle - 1, middle + 1) if shown == upper else (middle + 1, middle - 1)
+    numbers[0], numbers[1], numbers[2], numbers[3] = end, right, end, wrong
 
 
 class Task(NamedTuple):

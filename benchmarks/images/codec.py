@@ -29,8 +29,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from runs import write_page
 
 from reinstate.envs.adapt import make_vector
-from reinstate.envs.grid_engine import BALL, GREEN, KEY
-from reinstate.envs.grid_pixels import tile_atlas
+from reinstate.envs.engine.grid import BALL, GREEN, KEY
+from reinstate.envs.engine.pixels import tile_atlas
 from reinstate.envs.three_phases import COLOURS, SQUARES
 from reinstate.envs.three_phases import KEY as KEY_CELL
 from reinstate.memory.codec import Codec, build_autoencoder

@@ -17,7 +17,7 @@ import tyro
 from torch import Tensor
 
 from reinstate.agents.chunk import Inputs
-from reinstate.envs.grid_engine import BALL, GREEN, KEY
+from reinstate.envs.engine.grid import BALL, GREEN, KEY
 from reinstate.envs.seeds import spawn_seeds
 from reinstate.experiment.build import build_envs, untrained
 from reinstate.experiment.options import RunOptions

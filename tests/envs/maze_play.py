@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 
 import reinstate.envs  # noqa: F401
-from reinstate.envs.grid_engine import BALL, FORWARD, GREEN, KEY, LEFT, RIGHT
+from reinstate.envs.engine.grid import BALL, FORWARD, GREEN, KEY, LEFT, RIGHT
 
 GRID_IDS = [f"Reinstate/GridTMaze{kind}-v0" for kind in ("Passive", "Active", "CrowdedPassive", "CrowdedActive")]
 TMAZE_IDS = ["Reinstate/TMazePassive-v0", "Reinstate/TMazeActive-v0"]

@@ -15,7 +15,7 @@ from minigrid.core.mission import MissionSpace
 from minigrid.core.world_object import Box, WorldObj
 from minigrid.minigrid_env import MiniGridEnv
 
-from reinstate.envs.grid_engine import (
+from reinstate.envs.engine.grid import (
     BALL,
     BOX,
     CLOSED,
@@ -46,7 +46,7 @@ from reinstate.envs.grid_engine import (
     pack_box,
     write_views,
 )
-from reinstate.envs.grid_pixels import TILE, draw_views
+from reinstate.envs.engine.pixels import TILE, draw_views
 
 RED = 0
 WORLD_CELLS = [

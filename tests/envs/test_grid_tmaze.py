@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from maze_play import GRID_IDS, play_optimally, seen_cue
 
-from reinstate.envs.grid_engine import BALL, BOX, DONE, DROP, FORWARD, GOAL, GREEN, KEY, LEFT, PICKUP, RIGHT, TOGGLE
+from reinstate.envs.engine.grid import BALL, BOX, DONE, DROP, FORWARD, GOAL, GREEN, KEY, LEFT, PICKUP, RIGHT, TOGGLE
 from reinstate.envs.grid_tmaze_layout import DISTRACTOR_LOOKS, draw_layout
 
 PASSIVE, ACTIVE = "Reinstate/GridTMazePassive-v0", "Reinstate/GridTMazeActive-v0"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from maze_play import ENDLESS_ID, assert_same, seen_cue
 
-from reinstate.envs.grid_engine import DONE, FORWARD, LEFT, RIGHT
+from reinstate.envs.engine.grid import DONE, FORWARD, LEFT, RIGHT
 from reinstate.envs.grid_tmaze_layout import draw_layout
 
 

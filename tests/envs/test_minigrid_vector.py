@@ -17,11 +17,11 @@ from minigrid_play import clever_action, random_action
 
 import reinstate.envs
 from reinstate.envs.adapt import is_batched, make_single, make_vector
-from reinstate.envs.grid_engine import BOX, EMPTY
-from reinstate.envs.grid_pixels import TILE
+from reinstate.envs.engine.grid import BOX, EMPTY
+from reinstate.envs.engine.pixels import TILE
 from reinstate.envs.minigrid_rules import TASKS
-from reinstate.envs.minigrid_vector import MAX_VIEW, MiniGridVector, has_rules, minigrid_class
-from reinstate.envs.pcg64 import generator_to_words
+from reinstate.envs.minigrid_batch import MAX_VIEW, MiniGridVector, has_rules, minigrid_class
+from reinstate.envs.engine.pcg64 import generator_to_words
 
 MINIGRID_IDS = sorted(
     env_id for env_id, spec in gym.registry.items() if env_id.startswith("MiniGrid-") and "WFC" not in env_id

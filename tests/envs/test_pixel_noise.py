@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from maze_play import ENDLESS_ID, GRID_IDS, assert_same
 
-from reinstate.envs.pixel_noise import add_noise
+from reinstate.envs.engine.noise import add_noise
 
 IDS = [*GRID_IDS, ENDLESS_ID]
 PASSIVE = GRID_IDS[0]

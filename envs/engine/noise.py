@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from reinstate.envs.checks import is_finite_number
-from reinstate.envs.pcg64 import integers
+from reinstate.envs.engine.pcg64 import integers
 
 _SEEDS = (1 << 63) - 1
 
@@ -34,16 +34,10 @@ def check_noise(noise: float, observation: str) -> float:
     return float(noise)
 
 
-def draw_noise_seed(rng: np.random.Generator) -> int:
-    """What an episode draws for its noise."""
-    return int(rng.integers(_SEEDS))
-
-
 @njit(cache=True)
-def draw_noise_seeds(generators: np.ndarray, which: np.ndarray, seeds: np.ndarray) -> None:
-    """`draw_noise_seed` for the environments `which` [N] from their `generators` [B, 6], into `seeds` [B]."""
-    for b in which:
-        seeds[b] = integers(generators[b], 0, _SEEDS)
+def draw_noise_seed(generator: np.ndarray) -> int:
+    """What an episode draws for its noise, as `Generator.integers(2**63 - 1)` draws it, from a generator [6]."""
+    return integers(generator, 0, _SEEDS)
 
 
 @njit(cache=True)
@@ -71,10 +65,3 @@ def add_noise(image: np.ndarray, seed: int, step: int, noise: float) -> None:
         count += bits[i] >> _32 < threshold
     for i in noisy[:count]:
         pixels[i, 0], pixels[i, 1], pixels[i, 2] = np.uint8(bits[i]), np.uint8(bits[i] >> _8), np.uint8(bits[i] >> _16)
-
-
-@njit(cache=True)
-def add_noise_to_all(images: np.ndarray, which: np.ndarray, seeds: np.ndarray, steps: np.ndarray, noise: float) -> None:
-    """`add_noise` to the images [B, H, W, 3] of the environments `which` [N], whose seeds and steps are [B]."""
-    for b in which:
-        add_noise(images[b], seeds[b], steps[b], noise)

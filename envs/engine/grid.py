@@ -25,6 +25,9 @@ NUM_ACTIONS = 7
 
 # MiniGrid's numbering (minigrid.core.actions.Actions).
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, DONE = range(NUM_ACTIONS)
+ACTION_NAMES = ("left", "right", "forward", "pickup", "drop", "toggle", "done")
+
+EAST, SOUTH, WEST, NORTH = range(4)
 
 UNSEEN = OBJECT_TO_IDX["unseen"]
 EMPTY = OBJECT_TO_IDX["empty"]
@@ -56,18 +59,17 @@ class GridState(NamedTuple):
     step_count: np.ndarray  # [B] int64
 
 
-def empty_state(num_envs: int, width: int, height: int) -> GridState:
-    """B worlds of empty cells; the caller fills them in."""
-    grid = np.zeros((num_envs, width, height, 3), dtype=np.uint8)
-    grid[..., 0] = EMPTY
-    carrying = np.zeros((num_envs, 3), dtype=np.uint8)
-    carrying[:, 0] = EMPTY
+EMPTY_CELL = (EMPTY, 0, 0)
+
+
+def empty_world(width: int, height: int) -> GridState:
+    """One world of empty cells."""
     return GridState(
-        grid=grid,
-        agent_pos=np.zeros((num_envs, 2), dtype=np.int64),
-        agent_dir=np.zeros(num_envs, dtype=np.int64),
-        carrying=carrying,
-        step_count=np.zeros(num_envs, dtype=np.int64),
+        grid=np.full((width, height, 3), EMPTY_CELL, dtype=np.uint8),
+        agent_pos=np.zeros(2, dtype=np.int64),
+        agent_dir=0,
+        carrying=np.array(EMPTY_CELL, dtype=np.uint8),
+        step_count=0,
     )
 
 
@@ -151,8 +153,21 @@ def act(world: GridState, b: int, action: int) -> int:
 
 
 @njit(cache=True)
+def write_view(world: GridState, b: int, out: np.ndarray, see_through_walls: bool = False) -> None:
+    """The symbolic view of world b into out [V, V, 3] uint8; the agent stands at (V // 2, V - 1), facing row 0."""
+    view = out.shape[0]
+    # The same three times, as constants for the usual cases let the compiler unroll: twice as fast.
+    if view != VIEW:
+        _write_view(world, b, view, out, see_through_walls)
+    elif see_through_walls:
+        _write_view(world, b, VIEW, out, True)
+    else:
+        _write_view(world, b, VIEW, out, False)
+
+
+@njit(cache=True)
 def _write_view(world: GridState, b: int, view: int, out: np.ndarray, see_through_walls: bool) -> None:
-    """The view of world b into out [V, V, 3]; the agent stands at (V // 2, V - 1) and looks towards row 0.
+    """Cut out the view and hide what is out of sight.
 
     MiniGrid cuts the view out, turns it and then spreads visibility row by row (`Grid.process_vis`). The same
     spread is done here on V bits per row. It is a flood, not rays: it goes round corners, and one visible
@@ -201,19 +216,3 @@ def _write_view(world: GridState, b: int, view: int, out: np.ndarray, see_throug
     out[view // 2, view - 1, :] = world.carrying[b]
     if world.carrying[b, 0] == BOX:
         out[view // 2, view - 1, 2] = 0
-
-
-@njit(cache=True)
-def write_views(world: GridState, which: np.ndarray, out: np.ndarray, see_through_walls: bool = False) -> None:
-    """Symbolic views of the worlds `which` [N] into the same rows of `out` [B, V, V, 3] uint8."""
-    view = out.shape[1]
-    # The same three times, as constants for the usual cases let the compiler unroll: twice as fast.
-    if view != VIEW:
-        for b in which:
-            _write_view(world, b, view, out[b], see_through_walls)
-    elif see_through_walls:
-        for b in which:
-            _write_view(world, b, VIEW, out[b], True)
-    else:
-        for b in which:
-            _write_view(world, b, VIEW, out[b], False)
