@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 from gymnasium import spaces
-from numba import njit
 
 from reinstate.envs.checks import check_choice, check_integer
 from reinstate.envs.engine.batch import BatchEnv
-from reinstate.envs.engine.loops import loops_of
+from reinstate.envs.engine.loops import loops_of, rule
 from reinstate.envs.engine.pcg64 import integers
 from reinstate.envs.engine.single import SingleEnv
 
@@ -47,14 +46,14 @@ class State(NamedTuple):
     oracle_step: np.ndarray  # the step that first reached the oracle, which shows the cue only then; -1: not yet
 
 
-@njit(cache=True)
+@rule
 def reset_one(state: State, layout: Layout, generator: np.ndarray, b: int) -> None:
     state.cue[b] = integers(generator, 0, 2)
     state.x[b], state.y[b], state.step_count[b] = layout.start_x, 0, 0
     state.oracle_step[b] = 0 if layout.start_x == 0 else -1
 
 
-@njit(cache=True)
+@rule
 def step_one(state: State, layout: Layout, generator: np.ndarray, b: int, action: int) -> tuple[float, bool, bool]:
     x, y = state.x[b], state.y[b]
     step = state.step_count[b] + 1
@@ -73,7 +72,7 @@ def step_one(state: State, layout: Layout, generator: np.ndarray, b: int, action
     return (-1 / layout.length if late else 0.0), False, False
 
 
-@njit(cache=True)
+@rule
 def observe_one(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
     out[0] = out[1] = 0
     if state.x[b] == layout.junction_x:

@@ -1,7 +1,7 @@
 """Compiled loops that play the rules of one family in every environment of a batch.
 
-A family of environments writes three rules, each compiled with `numba.njit(cache=True)` and each for one environment
-`b` of a batch. What changes during an episode is `state`, a NamedTuple of arrays [B, ...]. What the options decide is
+A family of environments writes three rules, each under the decorator `rule` and each for one environment `b` of a
+batch. What changes during an episode is `state`, a NamedTuple of arrays [B, ...]. What the options decide is
 `layout`, a NamedTuple of numbers and arrays. The three functions below say what the rules take and return; `loops_of`
 puts a family's own in their place.
 """
@@ -11,12 +11,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from types import FunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 from numba.core.dispatcher import Dispatcher
+
+# Left to itself, the compiler calls a rule of more than a few lines, which takes longer than to play it.
+rule = njit(forceinline=True)
 
 
 def reset_one(state: Any, layout: Any, generator: np.ndarray, b: int) -> None:
@@ -91,16 +96,25 @@ def loops_of(reset: Callable[..., None], step: Callable[..., Any], observe: Call
 
 @cache
 def _compile(loop: FunctionType, **rules: Any) -> Any:
-    """The loop with these rules in place of the functions above.
+    """The loop with these rules in place of the functions above, compiled and cached beside the file of its first rule.
 
-    A closure over the rules would do the same, but numba does not find it in its cache again. And numba compiles anew
-    what has changed in the file that a function comes from: for the copy made here, that is the file of its first rule.
+    A closure over the rules would do the same, but numba does not find it in its cache again.
     """
     family = sys.modules[next(iter(rules.values())).py_func.__module__]
     code = loop.__code__.replace(co_filename=str(family.__file__))
     copy = FunctionType(code, {**rules, "__name__": family.__name__}, loop.__name__)
     copy.__qualname__ = "-".join([loop.__name__, *map(_name, rules.values())])
-    return njit(cache=True)(copy)
+    compiled = njit(cache=True)(copy)
+    # By itself numba compiles anew what has changed in that one file, but rules call functions of others.
+    compiled._cache._cache_file._source_stamp = compiled._cache._cache_file._source_stamp, _digest_of_sources()
+    return compiled
+
+
+@cache
+def _digest_of_sources() -> str:
+    """A hash of all files of this package."""
+    files = sorted(Path(__file__).parents[1].rglob("*.py"))
+    return sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
 def _name(value: Any) -> str:

@@ -65,7 +65,7 @@ def _multiply_high(typing_context: Any, left: Any, right: Any) -> Any:
     return types.uint64(types.uint64, types.uint64), generate
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def next_uint64(words: np.ndarray) -> np.uint64:
     """Advance the generator [6] by one step: 64 random bits."""
     low, multiplier_low = words[_STATE_LOW], _MULTIPLIER_LOW
@@ -79,7 +79,7 @@ def next_uint64(words: np.ndarray) -> np.uint64:
     return mixed >> turn | mixed << (_ZERO - turn & _63)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def next_uint32(words: np.ndarray) -> np.uint64:
     """32 random bits: the lower half of a word, and at the next call its upper half."""
     if words[_HAS_HALF] == _ONE:
@@ -90,7 +90,7 @@ def next_uint32(words: np.ndarray) -> np.uint64:
     return word & _ALL_32
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def integers(words: np.ndarray, low: int, high: int) -> int:
     """An integer of low..high - 1, as `Generator.integers(low, high)` draws it; the caller sees to low < high.
 
@@ -121,7 +121,7 @@ def integers(words: np.ndarray, low: int, high: int) -> int:
     return low + np.int64(_multiply_high(word, size))
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def random(words: np.ndarray) -> float:
     """A number of [0, 1), as `Generator.random()` draws it."""
     return (next_uint64(words) >> _11) * _DOUBLE_STEP
