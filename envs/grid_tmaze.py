@@ -21,7 +21,6 @@ from typing import NamedTuple
 import numpy as np
 from gymnasium import spaces
 from minigrid.core.constants import COLOR_TO_IDX
-from numba import njit
 
 from reinstate.envs.checks import check_choice, check_integer, is_finite_number
 from reinstate.envs.engine.batch import BatchEnv
@@ -47,7 +46,7 @@ from reinstate.envs.engine.grid import (
     empty_world,
     write_view,
 )
-from reinstate.envs.engine.loops import loops_of
+from reinstate.envs.engine.loops import allocating_rule, loops_of, rule
 from reinstate.envs.engine.noise import add_noise, check_noise, draw_noise_seed
 from reinstate.envs.engine.pcg64 import integers, permutation
 from reinstate.envs.engine.pixels import (
@@ -182,13 +181,13 @@ def empty_maze(junction_x: int) -> np.ndarray:
     return cells
 
 
-@njit(cache=True)
+@rule
 def _scatter_cell(number: int) -> tuple[int, int]:
     """The (x, y) of one of the cells that distractors lie on."""
     return 1 + number % SCATTER_COLUMNS, 1 + number // SCATTER_COLUMNS
 
 
-@njit(cache=True)
+@allocating_rule
 def _enter_corridor(state: State, layout: Layout, generator: np.ndarray, b: int) -> None:
     """Draw a cue and distractors and put the agent at the start; the pace and the limit begin anew."""
     world, maze = state.world, layout.maze
@@ -215,13 +214,13 @@ def _enter_corridor(state: State, layout: Layout, generator: np.ndarray, b: int)
         state.noise_seed[b] = draw_noise_seed(generator)
 
 
-@njit(cache=True)
+@rule
 def reset_one(state: State, layout: Layout, generator: np.ndarray, b: int) -> None:
     state.turns[b] = state.right_turns[b] = 0
     _enter_corridor(state, layout, generator, b)
 
 
-@njit(cache=True)
+@rule
 def step_one(state: State, layout: Layout, generator: np.ndarray, b: int, action: int) -> tuple[float, bool, bool]:
     world = state.world
     in_arm = act(world, b, TOGGLE if action == PICKUP else action) == ENTERED_GOAL
@@ -242,12 +241,12 @@ def step_one(state: State, layout: Layout, generator: np.ndarray, b: int, action
     return reward, False, step >= layout.max_steps
 
 
-@njit(cache=True)
+@rule
 def observe_symbols(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
     write_view(state.world, b, out)
 
 
-@njit(cache=True)
+@allocating_rule
 def observe_pixels(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
     view = np.empty((VIEW, VIEW, 3), dtype=np.uint8)
     write_view(state.world, b, view)
@@ -277,8 +276,14 @@ class GridTMazeVector(BatchEnv):
     def final_info(self) -> dict[str, np.ndarray]:
         return {"is_success": self.state.right_turns == self.layout.corridors, "cue": self.state.cue}
 
+    def view(self, b: int) -> np.ndarray:
+        """What is seen in environment b, [VIEW, VIEW, 3] uint8 of symbols."""
+        views = np.empty((self.num_envs, VIEW, VIEW, 3), dtype=np.uint8)
+        LOOPS["symbolic"].observe(self.state, self.layout, np.array([b]), views)
+        return views[b]
+
     def draw(self, b: int) -> np.ndarray:
-        return draw_world(self.state.world, b, RENDERED_COLUMNS)
+        return draw_world(self.state.world, b, self.view(b), RENDERED_COLUMNS)
 
 
 class GridTMazePassiveVector(GridTMazeVector):
@@ -314,9 +319,7 @@ class GridTMaze(SingleEnv):
 
     def in_view(self) -> list[str]:
         """The things in view, such as "green key"."""
-        view = np.empty((VIEW, VIEW, 3), dtype=np.uint8)
-        write_view(self.batch.state.world, 0, view)
-        return things_in(view)
+        return things_in(self.batch.view(0))
 
 
 class GridTMazePassive(GridTMaze):

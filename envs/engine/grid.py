@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
-from numba import njit
+
+from reinstate.envs.engine.loops import rule
 
 VIEW = 7  # cells of view per side, if nothing else is asked for
 NUM_ACTIONS = 7
@@ -78,7 +79,7 @@ def pack_box(kind: int, colour: int) -> int:
     return kind << 3 | colour
 
 
-@njit(cache=True)
+@rule
 def direction_vector(direction: int) -> tuple[int, int]:
     """East, south, west, north as (dx, dy); y grows downwards."""
     if direction == 0:
@@ -90,12 +91,12 @@ def direction_vector(direction: int) -> tuple[int, int]:
     return 0, -1
 
 
-@njit(cache=True)
+@rule
 def _set_cell(cell: np.ndarray, kind: int, colour: int, state: int) -> None:
     cell[0], cell[1], cell[2] = kind, colour, state
 
 
-@njit(cache=True)
+@rule
 def act(world: GridState, b: int, action: int) -> int:
     """Apply one action to world b by MiniGrid's rules and count the step.
 
@@ -130,11 +131,11 @@ def act(world: GridState, b: int, action: int) -> int:
             return ENTERED_LAVA
     elif action == PICKUP:
         if hands[0] == EMPTY and (kind == KEY or kind == BALL or kind == BOX):
-            hands[:] = ahead
+            _set_cell(hands, kind, ahead[1], ahead[2])
             _set_cell(ahead, EMPTY, 0, 0)
     elif action == DROP:
         if hands[0] != EMPTY and kind == EMPTY:
-            ahead[:] = hands
+            _set_cell(ahead, hands[0], hands[1], hands[2])
             _set_cell(hands, EMPTY, 0, 0)
     elif action == TOGGLE:
         if kind == BOX:
@@ -152,22 +153,11 @@ def act(world: GridState, b: int, action: int) -> int:
     return NOTHING
 
 
-@njit(cache=True)
-def write_view(world: GridState, b: int, out: np.ndarray, see_through_walls: bool = False) -> None:
-    """The symbolic view of world b into out [V, V, 3] uint8; the agent stands at (V // 2, V - 1), facing row 0."""
-    view = out.shape[0]
-    # The same three times, as constants for the usual cases let the compiler unroll: twice as fast.
-    if view != VIEW:
-        _write_view(world, b, view, out, see_through_walls)
-    elif see_through_walls:
-        _write_view(world, b, VIEW, out, True)
-    else:
-        _write_view(world, b, VIEW, out, False)
+@rule
+def write_view(world: GridState, b: int, out: np.ndarray, view: int = VIEW, see_through_walls: bool = False) -> None:
+    """The symbolic view of world b into out [V, V, 3] uint8; the agent stands at (V // 2, V - 1), facing row 0.
 
-
-@njit(cache=True)
-def _write_view(world: GridState, b: int, view: int, out: np.ndarray, see_through_walls: bool) -> None:
-    """Cut out the view and hide what is out of sight.
+    Where the last two arguments are constants, the compiler unrolls the loops: twice as fast.
 
     MiniGrid cuts the view out, turns it and then spreads visibility row by row (`Grid.process_vis`). The same
     spread is done here on V bits per row. It is a flood, not rays: it goes round corners, and one visible
@@ -213,6 +203,5 @@ def _write_view(world: GridState, b: int, view: int, out: np.ndarray, see_throug
         visible = above
 
     # MiniGrid shows what is carried in the agent's own cell, and never what the agent stands on.
-    out[view // 2, view - 1, :] = world.carrying[b]
-    if world.carrying[b, 0] == BOX:
-        out[view // 2, view - 1, 2] = 0
+    hands = world.carrying[b]
+    _set_cell(out[view // 2, view - 1], hands[0], hands[1], np.uint8(0) if hands[0] == BOX else hands[2])

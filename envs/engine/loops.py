@@ -20,8 +20,11 @@ import numpy as np
 from numba import njit
 from numba.core.dispatcher import Dispatcher
 
-# Left to itself, the compiler calls a rule of more than a few lines, which takes longer than to play it.
-rule = njit(forceinline=True)
+# Left to itself, the compiler calls a rule of more than a few lines, and counts the references to each array of `state`
+# around the call: both take longer than the rule. Without the counting, a rule cannot make an array.
+rule = njit(forceinline=True, _nrt=False)
+# A rule, or a part of one, that makes arrays, and returns none.
+allocating_rule = njit(cache=True, _nrt=True)
 
 
 def reset_one(state: Any, layout: Any, generator: np.ndarray, b: int) -> None:
@@ -104,7 +107,7 @@ def _compile(loop: FunctionType, **rules: Any) -> Any:
     code = loop.__code__.replace(co_filename=str(family.__file__))
     copy = FunctionType(code, {**rules, "__name__": family.__name__}, loop.__name__)
     copy.__qualname__ = "-".join([loop.__name__, *map(_name, rules.values())])
-    compiled = njit(cache=True)(copy)
+    compiled = njit(cache=True, _nrt=False)(copy)
     # By itself numba compiles anew what has changed in that one file, but rules call functions of others.
     compiled._cache._cache_file._source_stamp = compiled._cache._cache_file._source_stamp, _digest_of_sources()
     return compiled

@@ -8,9 +8,9 @@ environments call the same function.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from reinstate.envs.checks import is_finite_number
+from reinstate.envs.engine.loops import allocating_rule, rule
 from reinstate.envs.engine.pcg64 import integers
 
 _SEEDS = (1 << 63) - 1
@@ -34,20 +34,20 @@ def check_noise(noise: float, observation: str) -> float:
     return float(noise)
 
 
-@njit(cache=True)
+@rule
 def draw_noise_seed(generator: np.ndarray) -> int:
     """What an episode draws for its noise, as `Generator.integers(2**63 - 1)` draws it, from a generator [6]."""
     return integers(generator, 0, _SEEDS)
 
 
-@njit(cache=True)
+@rule
 def _mix(number: np.uint64) -> np.uint64:
     number = (number ^ number >> _30) * _MIX_1
     number = (number ^ number >> _27) * _MIX_2
     return number ^ number >> _31
 
 
-@njit(cache=True)
+@allocating_rule
 def add_noise(image: np.ndarray, seed: int, step: int, noise: float) -> None:
     """Give each pixel of `image` [H, W, 3] uint8 a random colour with the probability `noise`."""
     threshold = np.uint64(noise * 4294967296.0)  # of 2**32

@@ -6,10 +6,9 @@ from functools import cache
 
 import numpy as np
 from gymnasium import spaces
-from minigrid.core.constants import COLOR_TO_IDX, IDX_TO_COLOR, IDX_TO_OBJECT, OBJECT_TO_IDX
+from minigrid.core.constants import COLOR_TO_IDX, DIR_TO_VEC, IDX_TO_COLOR, IDX_TO_OBJECT, OBJECT_TO_IDX
 from minigrid.core.grid import Grid
 from minigrid.core.world_object import WorldObj
-from numba import njit
 
 from reinstate.envs.checks import check_choice
 from reinstate.envs.engine import grid
@@ -24,9 +23,8 @@ from reinstate.envs.engine.grid import (
     VIEW,
     WALL,
     GridState,
-    direction_vector,
-    write_view,
 )
+from reinstate.envs.engine.loops import rule
 
 OBSERVATIONS = ("symbolic", "pixels")
 TILE = 8  # pixels a side, of an observation
@@ -78,7 +76,7 @@ def tile_words() -> np.ndarray:
     return tile_atlas().reshape(2, -1, len(COLOR_TO_IDX), 3, TILE, 3 * TILE).view(np.uint64)
 
 
-@njit(cache=True)
+@rule
 def draw_view(view: np.ndarray, words: np.ndarray, out: np.ndarray) -> None:
     """Draw a symbolic view [V, V, 3] with the tiles of `tile_words` into an image [V * TILE, V * TILE, 3] uint8.
 
@@ -95,16 +93,17 @@ def draw_view(view: np.ndarray, words: np.ndarray, out: np.ndarray) -> None:
                     rows[j * TILE + row, i * 3 + word] = tile[row, word]
 
 
-def draw_world(world: GridState, b: int, columns: int) -> np.ndarray:
-    """MiniGrid's picture of world b, [H * 32, at most columns * 32, 3] uint8: the columns around the agent."""
+def draw_world(world: GridState, b: int, view: np.ndarray, columns: int) -> np.ndarray:
+    """MiniGrid's picture of world b, [H * 32, at most columns * 32, 3] uint8: the columns around the agent.
+
+    What the agent's `view` [V, V, 3] shows is lit.
+    """
     cells = world.grid[b]  # [W, H, 3]
     (x, y), direction = world.agent_pos[b], int(world.agent_dir[b])
-    view = np.empty((VIEW, VIEW, 3), dtype=np.uint8)
-    write_view(world, b, view)
+    fx, fy = DIR_TO_VEC[direction]  # forward
     lit = np.zeros(cells.shape[:2], dtype=bool)
-    fx, fy = direction_vector(direction)
     for i, j in np.argwhere(view[..., 0] != UNSEEN):
-        right, ahead = i - VIEW // 2, VIEW - 1 - j
+        right, ahead = i - len(view) // 2, len(view) - 1 - j
         seen = x + ahead * fx - right * fy, y + ahead * fy + right * fx
         if 0 <= seen[0] < len(cells) and 0 <= seen[1] < cells.shape[1]:
             lit[seen] = True
