@@ -19,14 +19,6 @@ from typing import Any
 
 from gymnasium import register, registry
 
-MOVED = (
-    "grid_tmaze",
-    "grid_tmaze_endless",
-    "tmaze",
-    "memory_chain",
-    "umbrella_chain",
-)  # families whose batch is in the same file
-
 
 def _register(name: str, module: str, class_name: str, **kwargs: Any) -> None:
     env_id = f"Reinstate/{name}-v0"
@@ -35,7 +27,7 @@ def _register(name: str, module: str, class_name: str, **kwargs: Any) -> None:
     register(
         id=env_id,
         entry_point=f"reinstate.envs.{module}:{class_name}",
-        vector_entry_point=f"reinstate.envs.{module if module in MOVED else module + '_vector'}:{class_name}Vector",
+        vector_entry_point=f"reinstate.envs.{module}:{class_name}Vector",
         kwargs=kwargs,
     )
 

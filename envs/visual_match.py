@@ -1,27 +1,106 @@
-"""Visual Match: one environment. Its batched twin is in `visual_match_vector.py`."""
+"""Visual Match: remember a colour, collect apples, touch the square that has it."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from reinstate.envs.three_phases import Episode
-from reinstate.envs.three_phases_single import ThreePhaseEnv
-from reinstate.envs.visual_match_layout import draw_visual_match, make_visual_match_layout
+from reinstate.envs.engine.loops import allocating_rule, loops_of, rule
+from reinstate.envs.engine.pcg64 import integers, permutation
+from reinstate.envs.engine.single import SingleEnv
+from reinstate.envs.three_phases import (
+    EXPLORE,
+    REWARD,
+    SQUARES,
+    Layout,
+    State,
+    ThreePhaseVector,
+    cells_of,
+    draw_apples,
+    draw_mark,
+    make_layout,
+    observe_one,
+    start_episode,
+    step_one,
+)
+
+# The colour to remember takes the place of one of the wall cells. p: the player starts on one of these.
+_ACTIVE = """
+  #######
+  #     #
+  #     #
+  ##   ##
+  #ppppp#
+  #ppppp#
+  #######
+"""
+_PASSIVE = """
+
+    ###
+    #p#
+    ###
 
 
-class VisualMatch(ThreePhaseEnv):
-    """What the passive and the active Visual Match have in common; see their pages."""
 
+"""
+# s: the three coloured squares.
+_REWARD = """
+###########
+# s  s  s #
+#         #
+#         #
+####   ####
+   # p #
+   #####
+"""
+SQUARE_CELLS = cells_of(_REWARD, "s")  # [3, 2], from west to east
+
+
+@allocating_rule
+def _draw_squares(state: State, generator: np.ndarray, b: int) -> None:
+    """Put the three squares onto the last board of environment b, in random order."""
+    order = permutation(generator, len(SQUARES))
+    for i in range(len(SQUARES)):
+        state.boards[b, REWARD, SQUARE_CELLS[i, 0], SQUARE_CELLS[i, 1]] = SQUARES[order[i]]
+
+
+@rule
+def reset_one(state: State, layout: Layout, generator: np.ndarray, b: int) -> None:
+    target = SQUARES[integers(generator, 0, len(SQUARES))]
+    row, column = draw_mark(layout, generator)
+    start_episode(state, layout, generator, b)
+    state.target[b] = target
+    state.boards[b, EXPLORE, row, column] = target
+    _draw_squares(state, generator, b)
+    draw_apples(state, layout, generator, b)
+
+
+class VisualMatchVector(ThreePhaseVector):
+    """B Visual Matches; see the pages of `VisualMatchPassive` and `VisualMatchActive`."""
+
+    loops = loops_of(reset_one, step_one, observe_one)
     active: bool
 
-    def __init__(self, delay: int = 90, apple_reward: float | None = None, render_mode: str | None = None):
-        super().__init__(make_visual_match_layout(delay, apple_reward), render_mode)
+    def __init__(
+        self, num_envs: int = 1, delay: int = 90, apple_reward: float | None = None, render_mode: str | None = None
+    ):
+        explore = _ACTIVE if self.active else _PASSIVE
+        layout = make_layout((explore, _REWARD), "#", delay, apple_reward, (1.0, 10.0), 15, 10.0)
+        super().__init__(num_envs, layout, render_mode)
 
-    def _draw(self, rng: np.random.Generator) -> Episode:
-        return draw_visual_match(rng, self.layout, self.active)
+
+class VisualMatchPassiveVector(VisualMatchVector):
+    """B environments `Reinstate/VisualMatchPassive-v0`."""
+
+    active = False
 
 
-class VisualMatchPassive(VisualMatch):
+class VisualMatchActiveVector(VisualMatchVector):
+    """B environments `Reinstate/VisualMatchActive-v0`."""
+
+    active = True
+
+
+class VisualMatchPassive(SingleEnv):
     """Remember a colour while collecting apples, then touch the square that has it (Hung et al. 2019, TVT).
 
     ## Description
@@ -85,10 +164,10 @@ class VisualMatchPassive(VisualMatch):
     - `Reinstate/VisualMatchPassive-v0`
     """
 
-    active = False
+    batch_class = VisualMatchPassiveVector
 
 
-class VisualMatchActive(VisualMatch):
+class VisualMatchActive(SingleEnv):
     """Look for a colour, remember it while collecting apples, then touch the square that has it (TVT).
 
     ## Description
@@ -154,4 +233,4 @@ class VisualMatchActive(VisualMatch):
     - `Reinstate/VisualMatchActive-v0`
     """
 
-    active = True
+    batch_class = VisualMatchActiveVector

@@ -1,7 +1,6 @@
-"""The Memory Chain of bsuite (Osband et al. 2020, arXiv 1908.03568): one environment.
+"""The Memory Chain of bsuite (Osband et al. 2020, arXiv 1908.03568), in plain Python.
 
-The rules follow github.com/google-deepmind/bsuite, `environments/memory_chain.py`. The batched twin is in
-`memory_chain_vector.py`.
+The rules follow github.com/google-deepmind/bsuite, `environments/memory_chain.py`.
 """
 
 from __future__ import annotations
@@ -55,55 +54,7 @@ def draw_episode(rng: np.random.Generator, bits: int) -> tuple[np.ndarray, int]:
 
 
 class MemoryChain(gym.Env):
-    """Repeat a bit that was shown `length` steps ago (bsuite's memory_len and memory_size).
-
-    ## Description
-
-    The first two observations show a context of `bits` random signs; then it is gone. All actions but the
-    last do nothing. The observation before the last action names one bit, and the last action must be 1 if
-    the context was +1 there and 0 if it was -1.
-
-    bsuite makes an observation before it counts the step, so the first observation comes twice and an episode
-    has length + 1 actions. This environment does the same. bsuite's memory_len uses one bit and lengths
-    1..10, 12, 14, 17, 20, 25, 30, 40, 50, 60, 70, 80, 90 and 100; its memory_size uses length 2 and many bits.
-
-    ## Actions
-
-    | Num | Name | Effect                                         |
-    |-----|------|------------------------------------------------|
-    | 0   | -1   | the last action of an episode says "it was -1" |
-    | 1   | +1   | the last action of an episode says "it was +1" |
-
-    ## Observation
-
-    Box(-1, max(1, bits - 1), (2 + bits,), float32). After k actions the clock t is max(0, k - 1):
-
-    | Component | Name    | Value                                                          |
-    |-----------|---------|----------------------------------------------------------------|
-    | 0         | time    | 1 - t / length                                                 |
-    | 1         | query   | the number of the bit asked for if t = length - 1, else 0      |
-    | 2...      | context | +1 or -1 each if t = 0 (the first two observations), else 0    |
-
-    ## Reward
-
-    Last step: +1 if the action is right, else -1. Before: 0.
-
-    ## Termination and truncation
-
-    Terminated after exactly length + 1 steps; never truncated. The last step's info has `is_success` (bool).
-
-    ## Optimal return, memory lag, credit lag, chance level
-
-    | Optimal return | Best without memory | Random policy   | Memory lag | Credit lag |
-    |----------------|---------------------|-----------------|------------|------------|
-    | 1.0            | 0 (success 1/2)     | 0 (success 1/2) | length - 1 | 1          |
-
-    With length 1 context and query are in the same observation, and no memory is needed.
-
-    ## Registered ids
-
-    - `Reinstate/MemoryChain-v0`
-    """
+    """Repeat a bit that was shown `length` steps ago (bsuite's memory_len and memory_size)."""
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
     action_names: ClassVar[tuple[str, ...]] = ("-1", "+1")

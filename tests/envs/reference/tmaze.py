@@ -1,7 +1,7 @@
-"""The T-Maze with vector observations of Ni et al. 2023 (arXiv 2307.03864): one environment.
+"""The T-Maze with vector observations of Ni et al. 2023 (arXiv 2307.03864), in plain Python.
 
 The rules follow the authors' published code (github.com/twni2016/Memory-RL); "alt" is AMAGO's variant of the
-reward (github.com/UT-Austin-RPL/amago). The batched twin is in `tmaze_vector.py`.
+reward (github.com/UT-Austin-RPL/amago).
 """
 
 from __future__ import annotations
@@ -129,114 +129,12 @@ class TMaze(gym.Env):
 
 
 class TMazePassive(TMaze):
-    """T-Maze with the cue in the first observation (Ni et al. 2023).
-
-    ## Description
-
-    A corridor x = 0..length with a junction at its end and a goal one step above or below it. The first
-    observation tells which; nothing else does. The agent must walk straight to the junction and turn on the
-    last step. Since no observation tells time or place, it must also keep pace: falling behind cannot be
-    repaired.
-
-    ## Actions
-
-    | Num | Name  | Effect                                  |
-    |-----|-------|-----------------------------------------|
-    | 0   | right | x + 1                                   |
-    | 1   | up    | y + 1, at the junction and in the arms  |
-    | 2   | left  | x - 1                                   |
-    | 3   | down  | y - 1, at the junction and in the arms  |
-
-    A move into a wall leaves the agent where it is.
-
-    ## Observation
-
-    Box(-1, 1, (2,), float32):
-
-    | Where                | Observation                          |
-    |----------------------|--------------------------------------|
-    | x = 0                | [0, goal_y] at first, then [0, 0]    |
-    | corridor             | [0, 0]                               |
-    | junction and arms    | [1, y]                               |
-
-    ## Reward
-
-    Last step: 1 if y is the goal's, else 0. Before, with `penalty="classic"`: -1 / length on every step t
-    (counted from 1) that ends with x < t. With `penalty="alt"`: -1 / length on every action other than right.
-
-    ## Termination and truncation
-
-    Terminated after exactly length + 1 steps, never before; never truncated. The last step's info has
-    `is_success` (bool) and `cue` (0: goal at y = -1, 1: goal at y = +1).
-
-    ## Optimal return, memory lag, credit lag, chance level
-
-    | Optimal return | Best without memory | Random policy, length 100            | Memory lag | Credit lag |
-    |----------------|---------------------|--------------------------------------|------------|------------|
-    | 1.0            | 0.5 (success 1/2)   | about -1.00 (alt: -0.75), success 0  | length     | 1          |
-
-    There are only two distinct episodes under a deterministic policy: report success per cue.
-
-    ## Registered ids
-
-    - `Reinstate/TMazePassive-v0`
-    """
+    """T-Maze with the cue in the first observation (Ni et al. 2023)."""
 
     active = False
 
 
 class TMazeActive(TMaze):
-    """T-Maze whose cue must be fetched first (Ni et al. 2023).
-
-    ## Description
-
-    The passive T-Maze with the start one step right of the oracle at x = 0, the junction at x = length + 1,
-    and the cue shown only when the agent steps left onto the oracle. The agent must do so at once: the pace
-    allows for it and for nothing more.
-
-    ## Actions
-
-    | Num | Name  | Effect                                  |
-    |-----|-------|-----------------------------------------|
-    | 0   | right | x + 1                                   |
-    | 1   | up    | y + 1, at the junction and in the arms  |
-    | 2   | left  | x - 1                                   |
-    | 3   | down  | y - 1, at the junction and in the arms  |
-
-    A move into a wall leaves the agent where it is.
-
-    ## Observation
-
-    Box(-1, 1, (2,), float32):
-
-    | Where                | Observation                                 |
-    |----------------------|---------------------------------------------|
-    | x = 0                | [0, goal_y] at the first visit, then [0, 0] |
-    | corridor             | [0, 0]                                      |
-    | junction and arms    | [1, y]                                      |
-
-    ## Reward
-
-    Last step: 1 if y is the goal's, else 0. Before, with `penalty="classic"`: -1 / length on every step t
-    (counted from 1) that ends with x < t - 1. With `penalty="alt"`: -1 / length on every action other than
-    right after the first step.
-
-    ## Termination and truncation
-
-    Terminated after exactly length + 3 steps, never before; never truncated. The last step's info has
-    `is_success` (bool) and `cue` (0: goal at y = -1, 1: goal at y = +1).
-
-    ## Optimal return, memory lag, credit lag, chance level
-
-    | Optimal return | Best without memory | Random policy, length 100            | Memory lag | Credit lag |
-    |----------------|---------------------|--------------------------------------|------------|------------|
-    | 1.0            | 0.5 (success 1/2)   | about -1.00 (alt: -0.76), success 0  | length     | length + 2 |
-
-    There are only two distinct episodes under a deterministic policy: report success per cue.
-
-    ## Registered ids
-
-    - `Reinstate/TMazeActive-v0`
-    """
+    """T-Maze whose cue must be fetched first (Ni et al. 2023)."""
 
     active = True

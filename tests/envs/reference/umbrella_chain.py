@@ -1,7 +1,7 @@
-"""The Umbrella Chain of bsuite (Osband et al. 2020, arXiv 1908.03568): one environment.
+"""The Umbrella Chain of bsuite (Osband et al. 2020, arXiv 1908.03568), in plain Python.
 
 The rules follow github.com/google-deepmind/bsuite, `environments/umbrella_chain.py`, with the 20 random bits
-of its umbrella_length experiment. The batched twin is in `umbrella_chain_vector.py`.
+of its umbrella_length experiment.
 """
 
 from __future__ import annotations
@@ -53,53 +53,7 @@ def draw_step(rng: np.random.Generator) -> np.ndarray:
 
 
 class UmbrellaChain(gym.Env):
-    """Take an umbrella or not: a choice whose reward comes `length` steps later, under noise (bsuite).
-
-    ## Description
-
-    The observation says whether the umbrella will be needed. The first action takes it (1) or leaves it (0);
-    all later actions do nothing. Only the last reward depends on that choice; all rewards in between are
-    random. Nothing needs to be remembered, as need and umbrella stay in view: this tests credit assignment.
-
-    ## Actions
-
-    | Num | Name  | Effect                                         |
-    |-----|-------|------------------------------------------------|
-    | 0   | leave | first step: go without the umbrella, then none |
-    | 1   | take  | first step: take the umbrella, then none        |
-
-    ## Observation
-
-    Box(0, 1, (23,), float32), after t steps:
-
-    | Component | Name        | Value                                                             |
-    |-----------|-------------|-------------------------------------------------------------------|
-    | 0         | need        | 1 if the umbrella will be needed, the same in the whole episode   |
-    | 1         | have        | 1 if the agent has it: random at t = 0, then the first action     |
-    | 2         | time        | 1 - t / length                                                    |
-    | 3..22     | random bits | 0 or 1, drawn anew every step                                     |
-
-    ## Reward
-
-    Last step: +1 if have equals need, else -1. Every other step: +1 or -1 at random.
-
-    ## Termination and truncation
-
-    Terminated after exactly `length` steps; never truncated. The last step's info has `is_success` (bool):
-    whether have equals need.
-
-    ## Optimal return, memory lag, credit lag, chance level
-
-    | Optimal return | Best without memory | Random policy   | Memory lag | Credit lag |
-    |----------------|---------------------|-----------------|------------|------------|
-    | 1.0 (mean)     | 1.0 (mean)          | 0 (success 1/2) | none       | length     |
-
-    The noise gives returns a standard deviation of sqrt(length - 1): judge by `is_success`, which has none.
-
-    ## Registered ids
-
-    - `Reinstate/UmbrellaChain-v0`
-    """
+    """Take an umbrella or not: a choice whose reward comes `length` steps later, under noise (bsuite)."""
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
     action_names: ClassVar[tuple[str, ...]] = ("leave", "take")
