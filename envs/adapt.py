@@ -67,7 +67,15 @@ def make_vector(env_id: str, num_envs: int, env_kwargs: dict[str, Any] | None = 
     Raises:
         ValueError: as in `make_single`.
     """
-    env_kwargs = env_kwargs or {}
+    return _make_batch(env_id, num_envs, env_kwargs or {})
+
+
+def make_vec(env_id: str, num_envs: int, **env_kwargs: Any) -> VectorEnv:
+    """`make_vector` with the environment's keywords written out."""
+    return _make_batch(env_id, num_envs, env_kwargs)
+
+
+def _make_batch(env_id: str, num_envs: int, env_kwargs: dict[str, Any]) -> VectorEnv:
     spec = find_spec(env_id)
     observation, options = _split_observation(spec, env_kwargs)
     check_options(spec, options)
@@ -78,7 +86,7 @@ def make_vector(env_id: str, num_envs: int, env_kwargs: dict[str, Any] | None = 
     if minigrid_class(spec) is not None:
         warnings.warn(
             f"{env_id} runs slowly, one environment after the other, because its rules are not in the engine.",
-            stacklevel=2,
+            stacklevel=3,  # whoever called the caller
         )
     # Wrapped one by one: gymnasium's vector observation wrappers refuse SAME_STEP.
     make = partial(make_single, env_id, env_kwargs)

@@ -12,7 +12,6 @@ from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
 from minigrid.envs import MemoryEnv
 from minigrid.minigrid_env import MiniGridEnv
 
-from reinstate.envs.checks import check_view_size
 from reinstate.envs.engine.batch import BatchEnv
 from reinstate.envs.engine.grid import ACTION_NAMES, BOX, EMPTY_CELL, VIEW, empty_world, pack_box
 from reinstate.envs.engine.loops import loops_of
@@ -28,7 +27,7 @@ from reinstate.envs.minigrid_rules import (
     reset_memory,
     step_of,
 )
-from reinstate.envs.naming import check_options, find_spec, make_from
+from reinstate.envs.naming import make_from
 
 MAX_VIEW = 15  # cells; a larger image is taken for a picture, not for symbols
 
@@ -45,28 +44,6 @@ def has_rules(spec: EnvSpec, options: dict[str, Any]) -> bool:
     """Whether `MiniGridVector` can play this environment with these keywords."""
     view_size = {**spec.kwargs, **options}.get("agent_view_size", VIEW)
     return minigrid_class(spec) in TASKS and not spec.additional_wrappers and view_size <= MAX_VIEW
-
-
-def make_vec(env_id: str, num_envs: int, observation: str = "symbolic", **options: Any) -> MiniGridVector:
-    """A batch of one of MiniGrid's own environments.
-
-    Args:
-        env_id: such as "MiniGrid-MemoryS13-v0".
-        observation: "symbolic" or "pixels".
-        options: keywords of the environment, such as max_steps, agent_view_size (odd, 3 to 15) or see_through_walls.
-
-    Raises:
-        ValueError: the id or a keyword is unknown, or the rules of the environment are not in the engine.
-    """
-    spec = find_spec(env_id)
-    check_options(spec, options)
-    check_view_size(options.get("agent_view_size", VIEW))
-    if not has_rules(spec, options):
-        raise ValueError(
-            f"{spec.id} with options {options} has rules that are not in the engine: use envs.adapt.make_vector, "
-            "which runs it slowly."
-        )
-    return MiniGridVector(spec, num_envs, observation, **options)
 
 
 class MiniGridVector(BatchEnv):

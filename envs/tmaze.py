@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from gymnasium import spaces
 
-from reinstate.envs.checks import check_choice, check_integer
+from reinstate.envs.checks import check_bool, check_choice, check_integer
 from reinstate.envs.engine.batch import BatchEnv
 from reinstate.envs.engine.loops import loops_of, rule
 from reinstate.envs.engine.pcg64 import integers
@@ -20,7 +20,6 @@ from reinstate.envs.engine.single import SingleEnv
 PENALTIES = ("classic", "alt")
 RIGHT, UP, LEFT, DOWN = range(4)
 OBSERVATION_SPACE = spaces.Box(low=-1.0, high=1.0, shape=(2,), dtype=np.float32)
-ACTION_SPACE = spaces.Discrete(4)
 
 RENDERED_COLUMNS = 41  # a window that follows the agent, so that frames have one size at any length
 _CELL = 12  # pixels
@@ -82,19 +81,26 @@ def observe_one(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
 
 
 class TMazeVector(BatchEnv):
-    """B T-Mazes; see the pages of `TMazePassive` and `TMazeActive`."""
+    """B T-Mazes; see the page of `TMaze`."""
 
     action_names = ("right", "up", "left", "down")
     loops = loops_of(reset_one, step_one, observe_one)
-    active: bool
 
-    def __init__(self, num_envs: int = 1, length: int = 100, penalty: str = "classic", render_mode: str | None = None):
+    def __init__(
+        self,
+        num_envs: int = 1,
+        length: int = 100,
+        penalty: str = "classic",
+        active: bool = False,
+        render_mode: str | None = None,
+    ):
         check_integer("length", length, low=1)
         check_choice("penalty", penalty, PENALTIES)
-        start_x = 1 if self.active else 0
-        layout = Layout(int(length), penalty == "alt", start_x, start_x + int(length), int(length) + 2 * start_x + 1)
+        check_bool("active", active)
+        length, start_x = int(length), 1 if active else 0
+        layout = Layout(length, penalty == "alt", start_x, start_x + length, length + 2 * start_x + 1)
         state = State(x=0, y=0, cue=0, step_count=0, oracle_step=0)
-        super().__init__(num_envs, layout, state, OBSERVATION_SPACE, ACTION_SPACE, render_mode)
+        super().__init__(num_envs, layout, state, OBSERVATION_SPACE, spaces.Discrete(4), render_mode)
 
     def final_info(self) -> dict[str, np.ndarray]:
         return {"is_success": self.state.y == 2 * self.state.cue - 1, "cue": self.state.cue}
@@ -115,83 +121,21 @@ class TMazeVector(BatchEnv):
         return window.repeat(_CELL, axis=0).repeat(_CELL, axis=1)
 
 
-class TMazePassiveVector(TMazeVector):
-    """B environments `Reinstate/TMazePassive-v0`."""
-
-    active = False
-
-
-class TMazeActiveVector(TMazeVector):
-    """B environments `Reinstate/TMazeActive-v0`."""
-
-    active = True
-
-
-class TMazePassive(SingleEnv):
-    """T-Maze with the cue in the first observation (Ni et al. 2023).
+class TMaze(SingleEnv):
+    """Remember a cue along a corridor, then turn to the side that it named (Ni et al. 2023).
 
     ## Description
 
-    A corridor x = 0..length with a junction at its end and a goal one step above or below it. The first
-    observation tells which; nothing else does. The agent must walk straight to the junction and turn on the
-    last step. Since no observation tells time or place, it must also keep pace: falling behind cannot be
-    repaired.
+    A corridor from x = 0, the oracle, to a junction with a goal one step above or below it. The oracle tells
+    which; nothing else does. The agent must walk straight to the junction and turn on the last step. Since no
+    observation tells time or place, it must also keep pace: falling behind cannot be repaired.
 
-    ## Actions
+    |                 | Passive                                | Active (`active=True`)                        |
+    |-----------------|----------------------------------------|-----------------------------------------------|
+    | start, junction | x = 0, x = length                      | x = 1, x = length + 1                         |
+    | the cue         | is in the first observation            | shows when the agent steps left to the oracle |
 
-    | Num | Name  | Effect                                  |
-    |-----|-------|-----------------------------------------|
-    | 0   | right | x + 1                                   |
-    | 1   | up    | y + 1, at the junction and in the arms  |
-    | 2   | left  | x - 1                                   |
-    | 3   | down  | y - 1, at the junction and in the arms  |
-
-    A move into a wall leaves the agent where it is.
-
-    ## Observation
-
-    Box(-1, 1, (2,), float32):
-
-    | Where                | Observation                          |
-    |----------------------|--------------------------------------|
-    | x = 0                | [0, goal_y] at first, then [0, 0]    |
-    | corridor             | [0, 0]                               |
-    | junction and arms    | [1, y]                               |
-
-    ## Reward
-
-    Last step: 1 if y is the goal's, else 0. Before, with `penalty="classic"`: -1 / length on every step t
-    (counted from 1) that ends with x < t. With `penalty="alt"`: -1 / length on every action other than right.
-
-    ## Termination and truncation
-
-    Terminated after exactly length + 1 steps, never before; never truncated. The last step's info has
-    `is_success` (bool) and `cue` (0: goal at y = -1, 1: goal at y = +1).
-
-    ## Optimal return, memory lag, credit lag, chance level
-
-    | Optimal return | Best without memory | Random policy, length 100            | Memory lag | Credit lag |
-    |----------------|---------------------|--------------------------------------|------------|------------|
-    | 1.0            | 0.5 (success 1/2)   | about -1.00 (alt: -0.75), success 0  | length     | 1          |
-
-    There are only two distinct episodes under a deterministic policy: report success per cue.
-
-    ## Registered ids
-
-    - `Reinstate/TMazePassive-v0`
-    """
-
-    batch_class = TMazePassiveVector
-
-
-class TMazeActive(SingleEnv):
-    """T-Maze whose cue must be fetched first (Ni et al. 2023).
-
-    ## Description
-
-    The passive T-Maze with the start one step right of the oracle at x = 0, the junction at x = length + 1,
-    and the cue shown only when the agent steps left onto the oracle. The agent must do so at once: the pace
-    allows for it and for nothing more.
+    The pace of the active maze allows for going to the oracle at once, and for nothing more.
 
     ## Actions
 
@@ -217,25 +161,27 @@ class TMazeActive(SingleEnv):
     ## Reward
 
     Last step: 1 if y is the goal's, else 0. Before, with `penalty="classic"`: -1 / length on every step t
-    (counted from 1) that ends with x < t - 1. With `penalty="alt"`: -1 / length on every action other than
-    right after the first step.
+    (counted from 1) that ends with x < t, in the active maze with x < t - 1. With `penalty="alt"`: -1 / length
+    on every action other than right, in the active maze after the first step only.
 
     ## Termination and truncation
 
-    Terminated after exactly length + 3 steps, never before; never truncated. The last step's info has
-    `is_success` (bool) and `cue` (0: goal at y = -1, 1: goal at y = +1).
+    Terminated after exactly length + 1 steps, or length + 3 in the active maze; never before, never truncated.
+    The last step's info has `is_success` (bool) and `cue` (0: goal at y = -1, 1: goal at y = +1).
 
     ## Optimal return, memory lag, credit lag, chance level
 
-    | Optimal return | Best without memory | Random policy, length 100            | Memory lag | Credit lag |
-    |----------------|---------------------|--------------------------------------|------------|------------|
-    | 1.0            | 0.5 (success 1/2)   | about -1.00 (alt: -0.76), success 0  | length     | length + 2 |
+    |         | Optimal return | Best without memory | Random policy, length 100            | Memory lag | Credit lag |
+    |---------|----------------|---------------------|--------------------------------------|------------|------------|
+    | Passive | 1.0            | 0.5 (success 1/2)   | about -1.00 (alt: -0.75), success 0  | length     | 1          |
+    | Active  | 1.0            | 0.5 (success 1/2)   | about -1.00 (alt: -0.76), success 0  | length     | length + 2 |
 
     There are only two distinct episodes under a deterministic policy: report success per cue.
 
     ## Registered ids
 
+    - `Reinstate/TMazePassive-v0`
     - `Reinstate/TMazeActive-v0`
     """
 
-    batch_class = TMazeActiveVector
+    batch_class = TMazeVector

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from reinstate.envs.checks import check_bool
 from reinstate.envs.engine.loops import allocating_rule, loops_of, rule
 from reinstate.envs.engine.pcg64 import integers, permutation
 from reinstate.envs.engine.single import SingleEnv
@@ -75,45 +76,39 @@ def reset_one(state: State, layout: Layout, generator: np.ndarray, b: int) -> No
 
 
 class VisualMatchVector(ThreePhaseVector):
-    """B Visual Matches; see the pages of `VisualMatchPassive` and `VisualMatchActive`."""
+    """B Visual Matches; see the page of `VisualMatch`."""
 
     loops = loops_of(reset_one, step_one, observe_one)
-    active: bool
 
     def __init__(
-        self, num_envs: int = 1, delay: int = 90, apple_reward: float | None = None, render_mode: str | None = None
+        self,
+        num_envs: int = 1,
+        delay: int = 90,
+        apple_reward: float | None = None,
+        active: bool = False,
+        render_mode: str | None = None,
     ):
-        explore = _ACTIVE if self.active else _PASSIVE
-        layout = make_layout((explore, _REWARD), "#", delay, apple_reward, (1.0, 10.0), 15, 10.0)
-        super().__init__(num_envs, layout, render_mode)
+        check_bool("active", active)
+        drawings = (_ACTIVE if active else _PASSIVE, _REWARD)
+        super().__init__(num_envs, make_layout(drawings, "#", delay, apple_reward, (1.0, 10.0), 15, 10.0), render_mode)
 
 
-class VisualMatchPassiveVector(VisualMatchVector):
-    """B environments `Reinstate/VisualMatchPassive-v0`."""
-
-    active = False
-
-
-class VisualMatchActiveVector(VisualMatchVector):
-    """B environments `Reinstate/VisualMatchActive-v0`."""
-
-    active = True
-
-
-class VisualMatchPassive(SingleEnv):
+class VisualMatch(SingleEnv):
     """Remember a colour while collecting apples, then touch the square that has it (Hung et al. 2019, TVT).
 
     ## Description
 
     Three phases on boards of 7 x 11 cells, seen through a window of 5 x 5 cells around the player.
 
-    1. Explore, 15 steps: the player is walled in; one of the 8 cells around it is red, green or blue.
+    1. Explore, 15 steps: one of the wall cells is red, green or blue. Passive: the player is walled in, and it is
+       one of the 8 cells around. Active (`active=True`): two joined rooms of 26 wall cells; the player starts at
+       random in the lower one, and unless the colour happens to be near, it must walk until it is in view.
     2. Distractor, `delay` steps: a hall with apples on 10 of 22 cells, drawn at random. An apple that was
        taken is back in the picture 21 steps later.
     3. Reward, 15 steps: a hall with a red, a green and a blue square. Touching one removes all three.
 
     The last step of a phase returns the first picture of the next one. Boards, colours, timing and rewards are
-    those of DeepMind's pycolab games with the closed first room of Ni et al. 2023
+    those of DeepMind's pycolab games, the passive one with the closed first room of Ni et al. 2023
     (github.com/twni2016/Memory-RL). There each environment has its own order of the three squares; here it is
     drawn for every episode, so that a seed alone decides an episode.
 
@@ -155,82 +150,17 @@ class VisualMatchPassive(SingleEnv):
 
     Of the last phase, without the apples (the whole return with `apple_reward=0`):
 
-    | Optimal | Best without memory | Random policy       | Memory lag      | Credit lag |
-    |---------|---------------------|---------------------|-----------------|------------|
-    | 10      | 10/3 (success 1/3)  | 0.51 (success 5.1%) | about delay + 3 | 1          |
+    |         | Optimal | Best without memory | Random policy       | Memory lag                    | Credit lag       |
+    |---------|---------|---------------------|---------------------|-------------------------------|------------------|
+    | Passive | 10      | 10/3 (success 1/3)  | 0.51 (success 5.1%) | about delay + 3               | 1                |
+    | Active  | 10      | 10/3 (success 1/3)  | 0.51 (success 5.1%) | delay + 3 to about delay + 18 | about delay + 18 |
+
+    In the active one, the action that matters is to walk to where the colour is in view; it pays in the third phase.
 
     ## Registered ids
 
     - `Reinstate/VisualMatchPassive-v0`
-    """
-
-    batch_class = VisualMatchPassiveVector
-
-
-class VisualMatchActive(SingleEnv):
-    """Look for a colour, remember it while collecting apples, then touch the square that has it (TVT).
-
-    ## Description
-
-    Three phases on boards of 7 x 11 cells, seen through a window of 5 x 5 cells around the player.
-
-    1. Explore, 15 steps: two joined rooms; one of their 26 wall cells is red, green or blue. The player starts
-       at random in the lower room; unless the colour happens to be near, it must walk until it is in view.
-    2. Distractor, `delay` steps: a hall with apples on 10 of 22 cells, drawn at random. An apple that was
-       taken is back in the picture 21 steps later.
-    3. Reward, 15 steps: a hall with a red, a green and a blue square. Touching one removes all three.
-
-    The last step of a phase returns the first picture of the next one. Boards, colours, timing and rewards are
-    those of DeepMind's pycolab game (Hung et al. 2019). There each environment has its own order of the three
-    squares; here it is drawn for every episode, so that a seed alone decides an episode.
-
-    ## Actions
-
-    | Num | Name  | Effect      |
-    |-----|-------|-------------|
-    | 0   | north | row - 1     |
-    | 1   | south | row + 1     |
-    | 2   | west  | column - 1  |
-    | 3   | east  | column + 1  |
-
-    A move into a wall, over the edge of the board or, in the first phase, into the colour changes nothing.
-
-    ## Observation
-
-    Box(0, 255, (5, 5, 3), uint8): the RGB colours of the cells around the player, who is in the middle.
-
-    | Cell                     | Colour                                  |
-    |--------------------------|-----------------------------------------|
-    | floor and outside        | (204, 204, 204)                         |
-    | wall                     | (25, 25, 25)                            |
-    | player                   | (228, 148, 109)                         |
-    | colour, coloured squares | (255, 0, 0), (0, 255, 0) or (0, 0, 255) |
-    | apple                    | (140, 178, 0)                           |
-
-    ## Reward
-
-    10 for touching the right square in the third phase, 0 for a wrong one. An apple pays 1 or 10, drawn once
-    for each episode; `apple_reward=` sets what it pays in every episode.
-
-    ## Termination and truncation
-
-    Terminated after exactly 15 + delay + 15 steps, never before; never truncated. The last step's info has
-    `is_success` (bool: the right square was touched) and `last_phase_reward` (float), which is the measure of
-    success, as the apples' rewards are large and noisy.
-
-    ## Optimal return, memory lag, credit lag, chance level
-
-    Of the last phase, without the apples (the whole return with `apple_reward=0`):
-
-    | Optimal | Best without memory | Random policy       | Memory lag                    | Credit lag       |
-    |---------|---------------------|---------------------|-------------------------------|------------------|
-    | 10      | 10/3 (success 1/3)  | 0.51 (success 5.1%) | delay + 3 to about delay + 18 | about delay + 18 |
-
-    The action that matters is to walk to where the colour is in view, which pays only in the third phase.
-
-    ## Registered ids
-
     - `Reinstate/VisualMatchActive-v0`
     """
 
-    batch_class = VisualMatchActiveVector
+    batch_class = VisualMatchVector

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import reinstate.envs  # noqa: F401  registers the environments
 
 if TYPE_CHECKING:
-    from reinstate.envs.minigrid_batch import make_vec
+    from reinstate.envs.adapt import make_vec
     from reinstate.experiment.evaluation import evaluate
     from reinstate.experiment.trained import load_agent
     from reinstate.experiment.training import train
@@ -30,7 +30,7 @@ except PackageNotFoundError:  # a checkout that was not installed
 _HOME = {  # imported on use: torch and numba take seconds
     "evaluate": "reinstate.experiment.evaluation",
     "load_agent": "reinstate.experiment.trained",
-    "make_vec": "reinstate.envs.minigrid_batch",
+    "make_vec": "reinstate.envs.adapt",
     "train": "reinstate.experiment.training",
 }
 

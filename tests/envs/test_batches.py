@@ -10,7 +10,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 from maze_play import ALL_IDS, GRID_IDS, assert_same, sized
 
-import reinstate.envs
+import reinstate
 from reinstate.envs.adapt import make_vector
 
 
@@ -134,7 +134,7 @@ def test_reused_arrays(env_id: str) -> None:
 
 @pytest.mark.parametrize("observation", ["symbolic", "pixels"])
 def test_minigrid_reuses_all_that_it_returns(observation: str) -> None:
-    env = reinstate.envs.make_vec("MiniGrid-Empty-5x5-v0", 2, observation)
+    env = reinstate.make_vec("MiniGrid-Empty-5x5-v0", 2, observation=observation)
     env.reset(seed=0)
     kept = env.step([2, 2])
     assert all(one is not other for one, other in zip(env.step([2, 2])[:4], kept[:4], strict=True))

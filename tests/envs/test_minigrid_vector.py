@@ -15,7 +15,7 @@ from minigrid.minigrid_env import MiniGridEnv
 from minigrid.wrappers import RGBImgPartialObsWrapper
 from minigrid_play import clever_action, random_action
 
-import reinstate.envs
+import reinstate
 from reinstate.envs.adapt import is_batched, make_single, make_vector
 from reinstate.envs.engine.grid import BOX, EMPTY
 from reinstate.envs.engine.pixels import TILE
@@ -61,7 +61,7 @@ def play(
     Returns:
         Ended episodes [B], and how many of all were won.
     """
-    batch = reinstate.envs.make_vec(env_id, num_envs, observation, **options)
+    batch = reinstate.make_vec(env_id, num_envs, observation=observation, **options)
     singles = singles_of(env_id, num_envs, **options)
 
     def image(b: int, view: dict) -> np.ndarray:
@@ -137,7 +137,7 @@ def test_what_is_supported() -> None:
 @pytest.mark.parametrize("env_id", MEMORY_IDS)
 def test_memory_draws_what_minigrid_draws(env_id: str) -> None:
     """The worlds are drawn without MiniGrid's objects: same cells, same targets, same state of the generator."""
-    batch, (single,) = reinstate.envs.make_vec(env_id, 1), singles_of(env_id, 1)
+    batch, (single,) = reinstate.make_vec(env_id, 1), singles_of(env_id, 1)
     for episode in range(150):
         seed = 3 if episode == 0 else None
         np.testing.assert_array_equal(batch.reset(seed=seed)[0][0], single.reset(seed=seed)[0]["image"])
@@ -217,12 +217,12 @@ def test_snapshot_in_mid_episode(env_id: str) -> None:
         rng = np.random.default_rng(seed)
         return [env.step([random_action(rng) for _ in range(3)]) for _ in range(steps)]
 
-    batch = reinstate.envs.make_vec(env_id, 3, max_steps=30)
+    batch = reinstate.make_vec(env_id, 3, max_steps=30)
     batch.reset(seed=0)
     before = roll(batch, 40, 0)
     state = batch.get_state()
     continued = roll(batch, 70, 1)
-    other = reinstate.envs.make_vec(env_id, 3, max_steps=30)  # never reset
+    other = reinstate.make_vec(env_id, 3, max_steps=30)  # never reset
     np.testing.assert_array_equal(other.set_state(state), before[-1][0])
     for ours, theirs in zip(roll(other, 70, 1), continued, strict=True):
         for one, two in zip(ours, theirs, strict=True):
@@ -233,17 +233,16 @@ def test_snapshot_in_mid_episode(env_id: str) -> None:
     "env_id, options", [("MiniGrid-Dynamic-Obstacles-8x8-v0", {}), ("MiniGrid-Empty-5x5-v0", {"agent_view_size": 17})]
 )
 def test_others_run_slowly_with_one_warning(env_id: str, options: dict) -> None:
-    with pytest.warns(UserWarning) as caught:
-        env = make_vector(env_id, 3, options)
-    assert [str(warning.message) for warning in caught] == [
-        f"{env_id} runs slowly, one environment after the other, because its rules are not in the engine."
-    ]
-    assert caught[0].filename == __file__, "the warning points to the caller"
+    for make in (make_vector, lambda env_id, num_envs, options: reinstate.make_vec(env_id, num_envs, **options)):
+        with pytest.warns(UserWarning) as caught:
+            env = make(env_id, 3, options)
+        assert [str(warning.message) for warning in caught] == [
+            f"{env_id} runs slowly, one environment after the other, because its rules are not in the engine."
+        ]
+        assert caught[0].filename == __file__, "the warning points to the caller"
     assert isinstance(env, SyncVectorEnv) and not is_batched(env_id, options)
     side = options.get("agent_view_size", 7)
     assert env.reset(seed=0)[0].shape == (3, side, side, 3)
-    with pytest.raises(ValueError, match=f"{env_id} with options .* use envs.adapt.make_vector"):
-        reinstate.envs.make_vec(env_id, 3, **options)
     pixels = make_single(env_id, {**options, "observation": "pixels"})
     assert pixels.reset(seed=0)[0].shape == (8 * side, 8 * side, 3)
 
@@ -256,7 +255,7 @@ def test_supported_ids_run_batched_without_a_warning() -> None:
 
 
 def test_wrong_calls_are_named() -> None:
-    for make in (reinstate.envs.make_vec, lambda env_id, n, **options: make_vector(env_id, n, options)):
+    for make in (reinstate.make_vec, lambda env_id, n, **options: make_vector(env_id, n, options)):
         with pytest.raises(ValueError, match="observation='rgb' is unknown: choose one of 'symbolic', 'pixels'"):
             make("MiniGrid-MemoryS7-v0", 2, observation="rgb")
         with pytest.raises(ValueError, match="Did you mean 'MiniGrid-MemoryS7-v0'"):
@@ -271,10 +270,10 @@ def test_wrong_calls_are_named() -> None:
         with pytest.raises(ValueError, match="MiniGrid-MemoryS7-v0 sets see_through_walls by itself: leave it out"):
             make("MiniGrid-MemoryS7-v0", 2, see_through_walls=True)
     with pytest.raises(AttributeError, match="no attribute 'make_vek'"):
-        _ = reinstate.envs.make_vek
+        _ = reinstate.make_vek
 
 
 def test_importing_envs_is_cheap() -> None:
     """Registering ids needs neither the compiler nor MiniGrid."""
-    code = "import envs, sys; assert not {'numba', 'minigrid', 'torch'} & set(sys.modules)"
+    code = "import reinstate.envs, sys; assert not {'numba', 'minigrid', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
