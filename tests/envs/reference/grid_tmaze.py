@@ -61,21 +61,20 @@ def draw_layout(rng: np.random.Generator, distractors: int) -> tuple[int, np.nda
 
 
 def noise_of(image: np.ndarray, seed: int, step: int, noise: float) -> None:
-    """SplitMix64 (Steele, Lea & Flood 2014) of seed, step and place, in Python's own integers."""
-    mask = (1 << 64) - 1
-    golden = 0x9E3779B97F4A7C15
+    """SplitMix64 (Steele, Lea & Flood 2014) of seed, step and place, in numpy's integers, which wrap around."""
+    golden = np.uint64(0x9E3779B97F4A7C15)
 
-    def mix(number: int) -> int:
-        number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 & mask
-        number = (number ^ number >> 27) * 0x94D049BB133111EB & mask
-        return number ^ number >> 31
+    def mix(numbers: np.ndarray) -> np.ndarray:
+        numbers = (numbers ^ numbers >> np.uint64(30)) * np.uint64(0xBF58476D1CE4E5B9)
+        numbers = (numbers ^ numbers >> np.uint64(27)) * np.uint64(0x94D049BB133111EB)
+        return numbers ^ numbers >> np.uint64(31)
 
-    start = mix(seed + step * golden & mask)
+    start = mix(np.array([seed], dtype=np.uint64) + np.array([step], dtype=np.uint64) * golden)
     pixels = image.reshape(-1, 3)
-    for i in range(len(pixels)):
-        bits = mix(start + (i + 1) * golden & mask)
-        if bits >> 32 < int(noise * 2**32):
-            pixels[i] = bits & 255, bits >> 8 & 255, bits >> 16 & 255
+    bits = mix(start + np.arange(1, len(pixels) + 1, dtype=np.uint64) * golden)
+    noisy = bits >> np.uint64(32) < np.uint64(int(noise * 2**32))
+    for channel in range(3):
+        pixels[noisy, channel] = (bits[noisy] >> np.uint64(8 * channel)).astype(np.uint8)
 
 
 class GridTMaze(MiniGridEnv):
