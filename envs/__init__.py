@@ -32,10 +32,10 @@ def _register(name: str, module: str, class_name: str, **kwargs: Any) -> None:
     )
 
 
-_register("GridTMazePassive", "grid_tmaze", "GridTMazePassive")
-_register("GridTMazeActive", "grid_tmaze", "GridTMazeActive")
-_register("GridTMazeCrowdedPassive", "grid_tmaze", "GridTMazePassive", distractors=6)
-_register("GridTMazeCrowdedActive", "grid_tmaze", "GridTMazeActive", distractors=6)
+_register("GridTMazePassive", "grid_tmaze", "GridTMaze", active=False)
+_register("GridTMazeActive", "grid_tmaze", "GridTMaze", active=True)
+_register("GridTMazeCrowdedPassive", "grid_tmaze", "GridTMaze", active=False, distractors=6)
+_register("GridTMazeCrowdedActive", "grid_tmaze", "GridTMaze", active=True, distractors=6)
 _register("GridTMazeEndless", "grid_tmaze_endless", "GridTMazeEndless")
 _register("TMazePassive", "tmaze", "TMaze", active=False)
 _register("TMazeActive", "tmaze", "TMaze", active=True)

@@ -1,4 +1,4 @@
-"""The T-Maze as a MiniGrid world: the map, the rules, and the pages of the passive and the active one.
+"""The T-Maze as a MiniGrid world: the map, the rules, and the page.
 
     #########
     #.......#
@@ -22,7 +22,7 @@ import numpy as np
 from gymnasium import spaces
 from minigrid.core.constants import COLOR_TO_IDX
 
-from reinstate.envs.checks import check_choice, check_integer, is_finite_number
+from reinstate.envs.checks import check_bool, check_choice, check_integer, is_finite_number
 from reinstate.envs.engine.batch import BatchEnv
 from reinstate.envs.engine.grid import (
     ACTION_NAMES,
@@ -58,8 +58,6 @@ from reinstate.envs.engine.pixels import (
     tile_words,
 )
 from reinstate.envs.engine.single import SingleEnv
-
-MISSION = "remember the green object and turn: key north, ball south"
 
 HEIGHT = 9
 MIDDLE = 4  # the row of the corridor
@@ -261,8 +259,8 @@ LOOPS = {
 }
 
 
-class GridTMazeVector(BatchEnv):
-    """B grid T-Mazes."""
+class Mazes(BatchEnv):
+    """B grid T-Mazes with the layout of a subclass."""
 
     action_names = ACTION_NAMES
 
@@ -272,9 +270,6 @@ class GridTMazeVector(BatchEnv):
         space = observation_space_of(observation)
         super().__init__(num_envs, layout, state, space, spaces.Discrete(NUM_ACTIONS), render_mode)
         self.loops = LOOPS[observation]
-
-    def final_info(self) -> dict[str, np.ndarray]:
-        return {"is_success": self.state.right_turns == self.layout.corridors, "cue": self.state.cue}
 
     def view(self, b: int) -> np.ndarray:
         """What is seen in environment b, [VIEW, VIEW, 3] uint8 of symbols."""
@@ -286,56 +281,59 @@ class GridTMazeVector(BatchEnv):
         return draw_world(self.state.world, b, self.view(b), RENDERED_COLUMNS)
 
 
-class GridTMazePassiveVector(GridTMazeVector):
-    """B environments `Reinstate/GridTMazePassive-v0`; see the page of `GridTMazePassive`."""
-
-    active = False
+class GridTMazeVector(Mazes):
+    """B environments `Reinstate/GridTMaze*-v0`; see the page of `GridTMaze`."""
 
     def __init__(
         self,
         num_envs: int = 1,
         length: int = 100,
+        active: bool = False,
         distractors: int = 0,
         penalty: float | None = None,
         observation: str = "symbolic",
         noise: float = 0.0,
         render_mode: str | None = None,
     ):
-        layout = make_layout(self.active, length, distractors, penalty, observation, noise)
+        check_bool("active", active)
+        layout = make_layout(active, length, distractors, penalty, observation, noise)
         super().__init__(num_envs, layout, observation, render_mode)
 
-
-class GridTMazeActiveVector(GridTMazePassiveVector):
-    """B environments `Reinstate/GridTMazeActive-v0`; see the page of `GridTMazeActive`."""
-
-    active = True
+    def final_info(self) -> dict[str, np.ndarray]:
+        return {"is_success": self.state.right_turns == 1, "cue": self.state.cue}
 
 
-class GridTMaze(SingleEnv):
-    """What a player is told of a grid T-Maze."""
+class SingleMaze(SingleEnv):
+    """What a person who plays a grid T-Maze is told."""
 
-    batch_class: type[GridTMazeVector]
-    mission = MISSION
+    batch: Mazes
+    mission = "remember the green object and turn: key north, ball south"
 
     def in_view(self) -> list[str]:
         """The things in view, such as "green key"."""
         return things_in(self.batch.view(0))
 
 
-class GridTMazePassive(GridTMaze):
-    """T-Maze in a MiniGrid world; the cue is in view at the first step.
+class GridTMaze(SingleMaze):
+    """T-Maze in a MiniGrid world: remember what lies in a room, walk to the junction, take the arm that it means.
 
     ## Description
 
     A room, a corridor, and a junction with two arms that look alike. In the room lies a green key or a green
-    ball: the key means the north arm, the ball the south arm. The agent starts in the room beside its exit,
-    `length` cells from the junction and facing west, so that its first view shows the whole room; it must
-    turn round, walk to the junction and take the arm that it remembers. All corridor cells look alike:
-    neither position nor time is observed.
+    ball, the cue: the key means the north arm, the ball the south arm. All corridor cells look alike: neither
+    position nor time is observed.
+
+    |       | Passive                                       | Active (`active=True`)                              |
+    |-------|-----------------------------------------------|-----------------------------------------------------|
+    | start | in the room beside its exit, facing west:     | in the corridor, 7 cells further east, facing east: |
+    |       | the first view shows the whole room           | the room is out of sight whichever way it turns     |
+    | way   | turn round, walk `length` cells to the        | go back, look, return past the start, walk          |
+    |       | junction, turn                                | `length` cells to the junction, turn                |
 
     Without distractors the cue lies at (1, 1), where it cannot be seen from outside the room. With
     `distractors=k` it lies at a random cell of columns 1 to 6 among k keys, balls and boxes of random colours
-    (never a green key or ball), all redrawn every episode: a small memory must choose what to keep.
+    (never a green key or ball), all redrawn every episode: a small memory must choose what to keep. A cue near
+    the opening is then seen from up to 6 cells away, outside the room.
 
     ## Actions
 
@@ -365,9 +363,10 @@ class GridTMazePassive(GridTMaze):
     ## Reward
 
     +1 for entering the right arm, 0 for the wrong one. Until the junction has been reached, every step after
-    the first 12 that does not bring the agent to a new farthest column costs `penalty` (default 1 / length),
-    so that memory is tested and not exploration; `penalty=0` makes it a hard-exploration task. Standing or
-    turning at the junction costs nothing.
+    the first 12 (active: 24) that does not bring the agent to a new farthest column costs `penalty` (default
+    1 / length), so that memory is tested and not exploration; `penalty=0` makes it a hard-exploration task.
+    The start column counts as reached. Standing or turning at the junction costs nothing. The active maze's
+    detour to the cue takes 18 steps and is free.
 
     ## Termination and truncation
 
@@ -376,78 +375,19 @@ class GridTMazePassive(GridTMaze):
 
     ## Optimal return, memory lag, credit lag, chance level
 
-    | Optimal return | Best without memory | Random, length 100       | Memory lag | Credit lag  |
-    |----------------|---------------------|--------------------------|------------|-------------|
-    | 1.0            | 0.5 (success 1/2)   | about -3.47, success 0   | length + 2 | 1           |
+    |         | Optimal return | Best without memory | Random, length 100     | Memory lag | Credit lag  |
+    |---------|----------------|---------------------|------------------------|------------|-------------|
+    | Passive | 1.0            | 0.5 (success 1/2)   | about -3.47, success 0 | length + 2 | 1           |
+    | Active  | 1.0            | 0.5 (success 1/2)   | about -3.32, success 0 | length + 9 | length + 19 |
+
+    In the active maze the action that matters is to turn round at the start; it pays only at the end.
 
     ## Registered ids
 
     - `Reinstate/GridTMazePassive-v0`
-    - `Reinstate/GridTMazeCrowdedPassive-v0` (distractors=6)
-    """
-
-    batch_class = GridTMazePassiveVector
-
-
-class GridTMazeActive(GridTMaze):
-    """T-Maze in a MiniGrid world; the cue lies in a side room that the agent must choose to enter.
-
-    ## Description
-
-    The passive grid T-Maze's world with the start in the corridor, 7 cells further east and facing east,
-    towards the junction `length` cells further on. The room with the cue is behind the agent and out of sight
-    whichever way it turns. It must go back, look, return past its start and take the arm: key north, ball
-    south.
-
-    Without distractors the cue lies at (1, 1), seen only from inside the room. With `distractors=k` it lies
-    at a random cell of columns 1 to 6 among k other objects, redrawn every episode; a cue near the opening is
-    then seen from up to 6 cells away, outside the room.
-
-    ## Actions
-
-    | Num | Name    | Effect                                              |
-    |-----|---------|-----------------------------------------------------|
-    | 0   | left    | turn left                                           |
-    | 1   | right   | turn right                                          |
-    | 2   | forward | move one cell                                       |
-    | 3   | pickup  | the same as toggle (see the passive environment)    |
-    | 4   | drop    | nothing: the agent never carries anything           |
-    | 5   | toggle  | opens a box, which vanishes as it is empty          |
-    | 6   | done    | nothing                                             |
-
-    ## Observation
-
-    | `observation=` | Space                           | Content                                           |
-    |----------------|---------------------------------|---------------------------------------------------|
-    | "symbolic"     | Box(0, 10, (7, 7, 3), uint8)    | MiniGrid's (object, colour, state) of 7x7 cells   |
-    | "pixels"       | Box(0, 255, (56, 56, 3), uint8) | the same view as MiniGrid draws it, 8 pixels each |
-
-    With `observation="pixels"`, `noise=p` gives each pixel a uniformly random colour with probability p (0 to 1,
-    by default 0), drawn anew every step: distractors that an agent should not remember.
-
-    ## Reward
-
-    +1 for entering the right arm, 0 for the wrong one. Until the junction has been reached, every step after
-    the first 24 that does not bring the agent to a new farthest column (the start column counts as reached)
-    costs `penalty` (default 1 / length; 0 turns it off). The detour to the cue takes 18 steps and is free.
-
-    ## Termination and truncation
-
-    Terminated on entering an arm. Truncated at step 3 * length + 60 (never together with termination). The
-    last step's info has `is_success` (bool) and `cue` (0 key, 1 ball).
-
-    ## Optimal return, memory lag, credit lag, chance level
-
-    | Optimal return | Best without memory | Random, length 100       | Memory lag | Credit lag  |
-    |----------------|---------------------|--------------------------|------------|-------------|
-    | 1.0            | 0.5 (success 1/2)   | about -3.32, success 0   | length + 9 | length + 19 |
-
-    The action that matters is to turn round at the start, which pays only at the end of the episode.
-
-    ## Registered ids
-
     - `Reinstate/GridTMazeActive-v0`
+    - `Reinstate/GridTMazeCrowdedPassive-v0` (distractors=6)
     - `Reinstate/GridTMazeCrowdedActive-v0` (distractors=6)
     """
 
-    batch_class = GridTMazeActiveVector
+    batch_class = GridTMazeVector

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from reinstate.envs.grid_tmaze import GridTMaze, GridTMazeVector, make_layout
+from reinstate.envs.grid_tmaze import Mazes, SingleMaze, make_layout
 
 
-class GridTMazeEndlessVector(GridTMazeVector):
+class GridTMazeEndlessVector(Mazes):
     """B environments `Reinstate/GridTMazeEndless-v0`; see the page of `GridTMazeEndless`."""
 
     def __init__(
@@ -29,7 +29,7 @@ class GridTMazeEndlessVector(GridTMazeVector):
         return {"is_success": right_turns == self.layout.corridors, "right_turns": right_turns}
 
 
-class GridTMazeEndless(GridTMaze):
+class GridTMazeEndless(SingleMaze):
     """T-Mazes in a chain, each with a new cue that replaces the last: memory must be rewritten.
 
     ## Description

@@ -20,7 +20,7 @@ from minigrid.minigrid_env import MiniGridEnv
 
 from reinstate.envs.adapt import make_single
 from reinstate.envs.engine.pixels import things_in
-from reinstate.envs.grid_tmaze import GridTMaze
+from reinstate.envs.grid_tmaze import SingleMaze
 from reinstate.envs.naming import find_spec
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.keyboard import read_keys
@@ -175,7 +175,7 @@ def in_view(env: gym.Env) -> str:
     if isinstance(base, MiniGridEnv):
         grid, visible = base.gen_obs_grid()
         things = things_in(grid.encode(visible))
-    elif isinstance(base, GridTMaze):
+    elif isinstance(base, SingleMaze):
         things = base.in_view()
     else:
         return ""
