@@ -169,10 +169,10 @@ class BatchEnv(VectorEnv):
         """A step that starts no new episodes, and last whether any episode ended."""
         if not self.is_seeded:
             raise ValueError("Call reset() before the first step().")
-        actions = self._as_int64(actions)
+        actions = self._checked(actions)
         out, outcome = self._observations(), self._outcome()
         wrong, any_ended = self.loops.step(
-            self.state, self.layout, self.generators, self._num_actions, actions, *outcome, out
+            self.state, self.layout, self.generators, self._num_actions, self._actions, *outcome, out
         )
         if wrong >= 0:
             raise ValueError(
@@ -180,8 +180,8 @@ class BatchEnv(VectorEnv):
             )
         return out, *outcome, any_ended
 
-    def _as_int64(self, actions: Any) -> np.ndarray:
-        """The actions as [B] int64 in an array of our own: whatever is passed, the compiled code sees one type.
+    def _checked(self, actions: Any) -> np.ndarray:
+        """The actions as an array [B] of integers, copied into `_actions`, so that compiled code sees one type.
 
         Raises:
             ValueError: the actions are not B integers.
@@ -192,7 +192,7 @@ class BatchEnv(VectorEnv):
         if actions.dtype.kind not in "iu":
             raise ValueError(f"Got actions of type {actions.dtype}: pass integers.")
         np.copyto(self._actions, actions)  # what an int64 cannot hold becomes negative
-        return self._actions
+        return actions
 
     def _observations(self) -> np.ndarray:
         """Where all observations [B, ...] may be written."""

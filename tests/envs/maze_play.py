@@ -26,6 +26,12 @@ def sized(env_id: str, size: int) -> dict[str, int]:
     return {"delay" if env_id in PHASE_IDS else "length": size}
 
 
+def state_of(env: gym.Env) -> Any:
+    """The state of a single environment: each array's row of it."""
+    state = env.unwrapped.batch.state
+    return type(state)(*(array[0] for array in state))
+
+
 def seen_cue(view: np.ndarray) -> int | None:
     """0 if a green key is in a symbolic view, 1 if a green ball, else None."""
     for cue, kind in enumerate((KEY, BALL)):

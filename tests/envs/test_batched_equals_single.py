@@ -7,9 +7,19 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from maze_play import ALL_IDS, CHAIN_IDS, ENDLESS_ID, GRID_IDS, MAZE_IDS, PHASE_IDS, TMAZE_IDS, assert_same, sized
 
-from reinstate.envs.pcg64 import generator_to_words
+from reinstate.envs.engine.pcg64 import generator_to_words
+from tests.envs.maze_play import (
+    ALL_IDS,
+    CHAIN_IDS,
+    ENDLESS_ID,
+    GRID_IDS,
+    MAZE_IDS,
+    PHASE_IDS,
+    TMAZE_IDS,
+    assert_same,
+    sized,
+)
 
 # Half the time at random, half the time towards the goal, so that episodes end in arms as well as by truncation.
 GRID_ACTION_SHARES = np.array([0.12, 0.12, 0.46, 0.1, 0.05, 0.1, 0.05])

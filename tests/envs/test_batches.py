@@ -8,10 +8,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
-from maze_play import ALL_IDS, GRID_IDS, assert_same, sized
 
 import reinstate
 from reinstate.envs.adapt import make_vector
+from tests.envs.maze_play import ALL_IDS, GRID_IDS, assert_same, sized
 
 
 def roll(env: gym.vector.VectorEnv, steps: int, seed: int) -> list[tuple]:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from maze_play import ALL_IDS, sized
 
 from reinstate.envs.adapt import make_vector
+from tests.envs.maze_play import ALL_IDS, sized
 
 STATM = Path("/proc/self/statm")
 PAGE = 4096

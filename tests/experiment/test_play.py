@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 import pygame
 import pytest
-from maze_play import ALL_IDS
+from tests.envs.maze_play import ALL_IDS
 
 from reinstate.experiment.cli import main
 from reinstate.experiment.keyboard import keys_of_terminal, keys_of_window
