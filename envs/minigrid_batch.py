@@ -65,6 +65,7 @@ class MiniGridVector(BatchEnv):
         space = observation_space_of(observation, env.agent_view_size)
         layout = Layout(
             max_steps=env.max_steps,
+            see_through_walls=env.see_through_walls,
             tiles=tile_words() if observation == "pixels" else tile_words()[:, :0],
             mazes=memory_mazes(env.size if self._is_memory else 2),
             random_length=self._is_memory and env.random_length,
@@ -72,7 +73,7 @@ class MiniGridVector(BatchEnv):
         numbers = np.zeros(TASK_NUMBERS, dtype=np.int64)
         state = State(world=empty_world(env.width, env.height), task_numbers=numbers, success=0)
         super().__init__(num_envs, layout, state, space, env.action_space)
-        observe = observe_of(observation, env.agent_view_size == VIEW, env.see_through_walls)
+        observe = observe_of(observation, env.agent_view_size == VIEW)
         self.loops = loops_of(reset_memory, step_of(self._task.outcome, self._task.before), observe)
 
     def _start_episodes(self, which: np.ndarray) -> None:

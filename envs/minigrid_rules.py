@@ -49,6 +49,7 @@ class Layout(NamedTuple):
     """What the options of a MiniGrid environment decide."""
 
     max_steps: int
+    see_through_walls: bool
     tiles: np.ndarray  # of `pixels.tile_words`; empty for symbolic observations
     mazes: np.ndarray  # of `memory_mazes`; empty for other environments
     random_length: bool  # of the hallway of MiniGrid-Memory
@@ -183,18 +184,18 @@ def step_of(outcome: Callable[..., int], before: Callable[..., bool]) -> Callabl
 
 
 @cache
-def observe_of(observation: str, is_usual_size: bool, see_through_walls: bool) -> Callable[..., None]:
-    """The `observe_one` for views of VIEW cells a side or, if not `is_usual_size`, of any number; all constants."""
+def observe_of(observation: str, is_usual_size: bool) -> Callable[..., None]:
+    """The `observe_one` for views of VIEW cells a side, or of any number if not `is_usual_size`."""
 
     @rule
     def observe_symbols(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
-        write_view(state.world, b, out, VIEW if is_usual_size else out.shape[0], see_through_walls)
+        write_view(state.world, b, out, VIEW if is_usual_size else out.shape[0], layout.see_through_walls)
 
     @allocating_rule
     def observe_pixels(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
         side = VIEW if is_usual_size else out.shape[0] // TILE
         view = np.empty((side, side, 3), dtype=np.uint8)
-        write_view(state.world, b, view, side, see_through_walls)
+        write_view(state.world, b, view, side, layout.see_through_walls)
         draw_view(view, layout.tiles, out)
 
     return observe_symbols if observation == "symbolic" else observe_pixels

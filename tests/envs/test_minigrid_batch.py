@@ -10,24 +10,33 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
-from maze_play import assert_same
 from minigrid.minigrid_env import MiniGridEnv
 from minigrid.wrappers import RGBImgPartialObsWrapper
-from minigrid_play import clever_action, random_action
 
 import reinstate
 from reinstate.envs.adapt import is_batched, make_single, make_vector
 from reinstate.envs.engine.grid import BOX, EMPTY
-from reinstate.envs.engine.pixels import TILE
-from reinstate.envs.minigrid_rules import TASKS
-from reinstate.envs.minigrid_batch import MAX_VIEW, MiniGridVector, has_rules, minigrid_class
 from reinstate.envs.engine.pcg64 import generator_to_words
+from reinstate.envs.engine.pixels import TILE
+from reinstate.envs.minigrid_batch import MAX_VIEW, MiniGridVector, has_rules, minigrid_class
+from reinstate.envs.minigrid_rules import TASKS
+from tests.envs.maze_play import assert_same
+from tests.envs.minigrid_play import clever_action, random_action
 
 MINIGRID_IDS = sorted(
     env_id for env_id, spec in gym.registry.items() if env_id.startswith("MiniGrid-") and "WFC" not in env_id
 )
 SUPPORTED_IDS = [env_id for env_id in MINIGRID_IDS if has_rules(gym.registry[env_id], {})]
-MEMORY_IDS = [env_id for env_id in SUPPORTED_IDS if "Memory" in env_id]
+# At least one for each way in which episodes end, with doors that are locked, boxes with keys inside, and lava. The
+# other ids are played by the slow tests.
+FAST_IDS = [
+    f"MiniGrid-{name}-v0"
+    for name in (
+        *("MemoryS7", "RedBlueDoors-6x6", "Unlock", "ObstructedMaze-1Dlhb", "Fetch-5x5-N2", "GoToDoor-5x5"),
+        *("PutNear-6x6-N2", "LavaGapS5", "DoorKey-5x5"),
+    )
+]
+EVERY_ID = [env_id if env_id in FAST_IDS else pytest.param(env_id, marks=pytest.mark.slow) for env_id in SUPPORTED_IDS]
 # Too large for the simple player, or without anything to win.
 NEVER_WON = ("ObstructedMaze-Full", "Playground")
 
@@ -97,14 +106,14 @@ def play(
     return ended, won
 
 
-@pytest.mark.parametrize("env_id", SUPPORTED_IDS)
+@pytest.mark.parametrize("env_id", EVERY_ID)
 def test_random_play(env_id: str) -> None:
     """Three truncations of every environment at least; many of them are terminated as well."""
     ended, _ = play(env_id, 20, 50, clever=False, max_steps=16)
     assert (ended >= 3).all()
 
 
-@pytest.mark.parametrize("env_id", SUPPORTED_IDS)
+@pytest.mark.parametrize("env_id", EVERY_ID)
 def test_clever_play(env_id: str) -> None:
     """Episodes of full length, some of which are won."""
     single = singles_of(env_id, 1)[0]
@@ -132,9 +141,11 @@ def test_what_is_supported() -> None:
         assert f"MiniGrid-{name}-v0" in SUPPORTED_IDS
     assert {minigrid_class(gym.registry[env_id]) for env_id in SUPPORTED_IDS} == set(TASKS)
     assert all("Dynamic" in env_id for env_id in set(MINIGRID_IDS) - set(SUPPORTED_IDS))
+    fast = {TASKS[minigrid_class(gym.registry[env_id])].outcome for env_id in FAST_IDS}
+    assert fast == {task.outcome for task in TASKS.values()}, "the fast tests play every rule"
 
 
-@pytest.mark.parametrize("env_id", MEMORY_IDS)
+@pytest.mark.parametrize("env_id", [env_id for env_id in SUPPORTED_IDS if "Memory" in env_id])
 def test_memory_draws_what_minigrid_draws(env_id: str) -> None:
     """The worlds are drawn without MiniGrid's objects: same cells, same targets, same state of the generator."""
     batch, (single,) = reinstate.make_vec(env_id, 1), singles_of(env_id, 1)
@@ -147,10 +158,10 @@ def test_memory_draws_what_minigrid_draws(env_id: str) -> None:
 
 PIXEL_CASES = [
     ("MiniGrid-DoorKey-5x5-v0", {}),
-    ("MiniGrid-GoToObject-6x6-N2-v0", {}),
-    ("MiniGrid-MemoryS7-v0", {"agent_view_size": 3}),
-    ("MiniGrid-Fetch-5x5-N2-v0", {"agent_view_size": 9}),
     ("MiniGrid-MultiRoom-N2-S4-v0", {"agent_view_size": 5, "see_through_walls": True}),
+    pytest.param("MiniGrid-GoToObject-6x6-N2-v0", {}, marks=pytest.mark.slow),
+    pytest.param("MiniGrid-MemoryS7-v0", {"agent_view_size": 3}, marks=pytest.mark.slow),
+    pytest.param("MiniGrid-Fetch-5x5-N2-v0", {"agent_view_size": 9}, marks=pytest.mark.slow),
 ]
 
 
@@ -178,9 +189,16 @@ def test_pixels(env_id: str, options: dict) -> None:
             np.testing.assert_array_equal(observations[b], view)
 
 
+@pytest.mark.parametrize("view", (3, 9, MAX_VIEW))
+def test_views_of_other_sizes(view: int) -> None:
+    """In worlds smaller and larger than the view, with doors, keys and boxes, behind walls and through them."""
+    play("MiniGrid-ObstructedMaze-1Dlhb-v0", 4, 40, clever=True, max_steps=30, agent_view_size=view)
+    play("MiniGrid-DoorKey-5x5-v0", 4, 40, clever=True, max_steps=30, agent_view_size=view, see_through_walls=True)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("view", range(3, MAX_VIEW + 1, 2))
 def test_views_of_every_size(view: int) -> None:
-    """In worlds smaller and larger than the view, with doors, keys and boxes, behind walls and through them."""
     for name in ("MemoryS13Random", "KeyCorridorS3R3", "ObstructedMaze-1Dlh", "FourRooms", "Empty-5x5"):
         play(f"MiniGrid-{name}-v0", 4, 40, clever=True, max_steps=30, agent_view_size=view)
     for name in ("DoorKey-8x8", "FourRooms", "MultiRoom-N2-S4", "RedBlueDoors-6x6"):
@@ -210,7 +228,7 @@ def test_the_form_is_that_of_the_slow_way() -> None:
 
 
 @pytest.mark.parametrize(
-    "env_id", ["MiniGrid-MemoryS7-v0", "MiniGrid-ObstructedMaze-1Dlh-v0", "MiniGrid-PutNear-6x6-N2-v0"]
+    "env_id", ["MiniGrid-MemoryS7-v0", "MiniGrid-ObstructedMaze-1Dlhb-v0", "MiniGrid-PutNear-6x6-N2-v0"]
 )
 def test_snapshot_in_mid_episode(env_id: str) -> None:
     def roll(env: MiniGridVector, steps: int, seed: int) -> list[tuple]:
