@@ -4,22 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from reinstate.envs import three_phases as phases
 from reinstate.envs.checks import check_bool, check_choice, is_finite_number
 from reinstate.envs.engine.loops import loops_of, rule
 from reinstate.envs.engine.single import SingleEnv
-from reinstate.envs.three_phases import (
-    EXPLORE,
-    KEY,
-    Layout,
-    State,
-    ThreePhaseVector,
-    draw_apples,
-    draw_mark,
-    make_layout,
-    observe_one,
-    start_episode,
-    step_one,
-)
 
 # By preset: rewards of an apple, of which one is drawn for every episode, steps and reward of the last phase.
 PRESETS = {"tvt": ((1.0, 10.0), 15, 10.0), "ni2023": ((1.0,), 10, 5.0)}
@@ -46,17 +34,17 @@ _REWARD = """
 
 
 @rule
-def reset_one(state: State, layout: Layout, generator: np.ndarray, b: int) -> None:
-    row, column = draw_mark(layout, generator)
-    start_episode(state, layout, generator, b)
-    state.boards[b, EXPLORE, row, column] = KEY
-    draw_apples(state, layout, generator, b)
+def reset_one(state: phases.State, layout: phases.Layout, generator: np.ndarray, b: int) -> None:
+    row, column = phases.draw_mark(layout, generator)
+    phases.start_episode(state, layout, generator, b)
+    state.boards[b, phases.EXPLORE, row, column] = phases.KEY
+    phases.draw_apples(state, layout, generator, b)
 
 
-class KeyToDoorVector(ThreePhaseVector):
+class KeyToDoorVector(phases.ThreePhaseVector):
     """B environments `Reinstate/KeyToDoor-v0`."""
 
-    loops = loops_of(reset_one, step_one, observe_one)
+    loops = loops_of(reset_one, phases.step_one, phases.observe_one)
 
     def __init__(
         self,
@@ -72,7 +60,7 @@ class KeyToDoorVector(ThreePhaseVector):
         if not is_finite_number(key_reward):
             raise ValueError(f"key_reward={key_reward!r} is not a reward: pass a finite number.")
         check_bool("yoked", yoked)
-        layout = make_layout(
+        layout = phases.make_layout(
             (_EXPLORE, _REWARD), "k", delay, apple_reward, *PRESETS[preset], float(key_reward), bool(yoked)
         )
         super().__init__(num_envs, layout, render_mode)

@@ -4,25 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from reinstate.envs import three_phases as phases
 from reinstate.envs.checks import check_bool
 from reinstate.envs.engine.loops import allocating_rule, loops_of, rule
 from reinstate.envs.engine.pcg64 import integers, permutation
 from reinstate.envs.engine.single import SingleEnv
-from reinstate.envs.three_phases import (
-    EXPLORE,
-    REWARD,
-    SQUARES,
-    Layout,
-    State,
-    ThreePhaseVector,
-    cells_of,
-    draw_apples,
-    draw_mark,
-    make_layout,
-    observe_one,
-    start_episode,
-    step_one,
-)
 
 # The colour to remember takes the place of one of the wall cells. p: the player starts on one of these.
 _ACTIVE = """
@@ -53,32 +39,32 @@ _REWARD = """
    # p #
    #####
 """
-SQUARE_CELLS = cells_of(_REWARD, "s")  # [3, 2], from west to east
+SQUARE_CELLS = phases.cells_of(_REWARD, "s")  # [3, 2], from west to east
 
 
 @allocating_rule
-def _draw_squares(state: State, generator: np.ndarray, b: int) -> None:
+def _draw_squares(state: phases.State, generator: np.ndarray, b: int) -> None:
     """Put the three squares onto the last board of environment b, in random order."""
-    order = permutation(generator, len(SQUARES))
-    for i in range(len(SQUARES)):
-        state.boards[b, REWARD, SQUARE_CELLS[i, 0], SQUARE_CELLS[i, 1]] = SQUARES[order[i]]
+    order = permutation(generator, len(phases.SQUARES))
+    for i in range(len(phases.SQUARES)):
+        state.boards[b, phases.REWARD, SQUARE_CELLS[i, 0], SQUARE_CELLS[i, 1]] = phases.SQUARES[order[i]]
 
 
 @rule
-def reset_one(state: State, layout: Layout, generator: np.ndarray, b: int) -> None:
-    target = SQUARES[integers(generator, 0, len(SQUARES))]
-    row, column = draw_mark(layout, generator)
-    start_episode(state, layout, generator, b)
+def reset_one(state: phases.State, layout: phases.Layout, generator: np.ndarray, b: int) -> None:
+    target = phases.SQUARES[integers(generator, 0, len(phases.SQUARES))]
+    row, column = phases.draw_mark(layout, generator)
+    phases.start_episode(state, layout, generator, b)
     state.target[b] = target
-    state.boards[b, EXPLORE, row, column] = target
+    state.boards[b, phases.EXPLORE, row, column] = target
     _draw_squares(state, generator, b)
-    draw_apples(state, layout, generator, b)
+    phases.draw_apples(state, layout, generator, b)
 
 
-class VisualMatchVector(ThreePhaseVector):
+class VisualMatchVector(phases.ThreePhaseVector):
     """B Visual Matches; see the page of `VisualMatch`."""
 
-    loops = loops_of(reset_one, step_one, observe_one)
+    loops = loops_of(reset_one, phases.step_one, phases.observe_one)
 
     def __init__(
         self,
@@ -89,8 +75,10 @@ class VisualMatchVector(ThreePhaseVector):
         render_mode: str | None = None,
     ):
         check_bool("active", active)
-        drawings = (_ACTIVE if active else _PASSIVE, _REWARD)
-        super().__init__(num_envs, make_layout(drawings, "#", delay, apple_reward, (1.0, 10.0), 15, 10.0), render_mode)
+        boards = (_ACTIVE if active else _PASSIVE, _REWARD)
+        super().__init__(
+            num_envs, phases.make_layout(boards, "#", delay, apple_reward, (1.0, 10.0), 15, 10.0), render_mode
+        )
 
 
 class VisualMatch(SingleEnv):

@@ -88,9 +88,9 @@ class BatchEnv(VectorEnv):
         self._everyone = np.arange(num_envs)
         self._num_actions = int(action_space.n)
         self._actions = np.zeros(num_envs, dtype=np.int64)
-        # What is returned if not `copy`.
-        self._observation_buffer = np.empty((num_envs, *observation_space.shape), observation_space.dtype)
-        self._outcome_buffers = np.empty(num_envs), np.empty(num_envs, dtype=bool), np.empty(num_envs, dtype=bool)
+        observations = np.empty((num_envs, *observation_space.shape), observation_space.dtype)
+        flags = np.empty(num_envs, dtype=bool), np.empty(num_envs, dtype=bool)
+        self._buffers = observations, np.empty(num_envs), *flags  # what is returned if not `copy`
         self.is_seeded = False
 
     @abstractmethod
@@ -170,15 +170,19 @@ class BatchEnv(VectorEnv):
         if not self.is_seeded:
             raise ValueError("Call reset() before the first step().")
         actions = self._checked(actions)
-        out, outcome = self._observations(), self._outcome()
+        out, rewards, terminated, truncated = self._buffers
+        if self.copy:
+            out, rewards = np.empty_like(out), np.empty_like(rewards)
+            terminated, truncated = np.empty_like(terminated), np.empty_like(truncated)
+        state, layout, generators = self.state, self.layout, self.generators
         wrong, any_ended = self.loops.step(
-            self.state, self.layout, self.generators, self._num_actions, self._actions, *outcome, out
+            state, layout, generators, self._num_actions, self._actions, rewards, terminated, truncated, out
         )
         if wrong >= 0:
             raise ValueError(
                 f"Got action {actions[wrong]} for environment {wrong}: all must lie in 0..{self._num_actions - 1}."
             )
-        return out, *outcome, any_ended
+        return out, rewards, terminated, truncated, any_ended
 
     def _checked(self, actions: Any) -> np.ndarray:
         """The actions as an array [B] of integers, copied into `_actions`, so that compiled code sees one type.
@@ -194,19 +198,8 @@ class BatchEnv(VectorEnv):
         np.copyto(self._actions, actions)  # what an int64 cannot hold becomes negative
         return actions
 
-    def _observations(self) -> np.ndarray:
-        """Where all observations [B, ...] may be written."""
-        return np.empty_like(self._observation_buffer) if self.copy else self._observation_buffer
-
-    def _outcome(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Where rewards [B] float64, terminated [B] bool and truncated [B] bool may be written."""
-        rewards, terminated, truncated = self._outcome_buffers
-        if not self.copy:
-            return rewards, terminated, truncated
-        return np.empty_like(rewards), np.empty_like(terminated), np.empty_like(truncated)
-
     def _observe_all(self) -> np.ndarray:
-        out = self._observations()
+        out = np.empty_like(self._buffers[0]) if self.copy else self._buffers[0]
         self.loops.observe(self.state, self.layout, self._everyone, out)
         return out
 

@@ -24,7 +24,7 @@ from numba.core.dispatcher import Dispatcher
 # around the call: both take longer than the rule. Without the counting, a rule cannot make an array.
 rule = njit(forceinline=True, _nrt=False)
 # A rule, or a part of one, that makes arrays, and returns none.
-allocating_rule = njit(cache=True, _nrt=True)
+allocating_rule = njit(_nrt=True)
 
 
 def reset_one(state: Any, layout: Any, generator: np.ndarray, b: int) -> None:

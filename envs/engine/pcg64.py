@@ -28,8 +28,7 @@ _STATE_HIGH, _STATE_LOW, _INCREMENT_HIGH, _INCREMENT_LOW, _HAS_HALF, _HALF = ran
 _MULTIPLIER_HIGH, _MULTIPLIER_LOW = np.uint64(0x2360ED051FC65DA4), np.uint64(0x4385DF649FCCF645)
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 _ALL_32, _ALL_64 = np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFFFFFFFFFF)
-_11, _32, _58, _63 = np.uint64(11), np.uint64(32), np.uint64(58), np.uint64(63)
-_DOUBLE_STEP = 1.0 / (1 << 53)
+_32, _58, _63 = np.uint64(32), np.uint64(58), np.uint64(63)
 
 
 def generator_to_words(rng: np.random.Generator) -> np.ndarray:
@@ -119,12 +118,6 @@ def integers(words: np.ndarray, low: int, high: int) -> int:
             word = next_uint64(words)
             rest = word * size
     return low + np.int64(_multiply_high(word, size))
-
-
-@njit(cache=True, forceinline=True)
-def random(words: np.ndarray) -> float:
-    """A number of [0, 1), as `Generator.random()` draws it."""
-    return (next_uint64(words) >> _11) * _DOUBLE_STEP
 
 
 @njit(cache=True)

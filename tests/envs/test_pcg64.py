@@ -28,7 +28,6 @@ def ranges(draw: st.DrawFn) -> tuple[int, int]:
 # One call each, by name and arguments; the 32-bit ones leave half a word over for the next.
 CALLS = st.one_of(
     ranges().map(lambda bounds: ("integers", *bounds)),
-    st.just(("random",)),
     st.just(("next_uint32",)),
     st.just(("next_uint64",)),
     st.integers(0, 60).map(lambda n: ("permutation", n)),
@@ -38,8 +37,6 @@ CALLS = st.one_of(
 def draw_by_numpy(rng: np.random.Generator, name: str, *arguments: int) -> list:
     if name == "integers":
         return [int(rng.integers(*arguments))]
-    if name == "random":
-        return [rng.random()]
     if name == "permutation":
         return rng.permutation(*arguments).tolist()
     bits = 32 if name == "next_uint32" else 64
