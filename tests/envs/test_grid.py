@@ -162,7 +162,7 @@ def fixtures(state: GridState, lane: int) -> np.ndarray:
     return cells
 
 
-@settings(max_examples=120, derandomize=True)
+@settings(max_examples=80, derandomize=True)
 @given(
     world=worlds(),
     errands=st.lists(st.sampled_from(ERRANDS), min_size=5, max_size=30),
