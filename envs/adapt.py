@@ -51,7 +51,7 @@ def make_single(env_id: str, env_kwargs: dict[str, Any] | None = None, render_mo
     try:
         _check_action_space(env.action_space, spec.id)
         if observation == "pixels":
-            env = RGBImgPartialObsWrapper(env, tile_size=TILE)
+            env = RGBImgPartialObsWrapper(env, tile_size=TILE)  # type: ignore[no-untyped-call]
         return _adapt_observation(env, spec.id)
     except ValueError:
         env.close()
@@ -115,7 +115,7 @@ def _split_observation(spec: EnvSpec, env_kwargs: dict[str, Any]) -> tuple[str, 
     return observation, options
 
 
-def _check_action_space(space: spaces.Space, env_id: str) -> None:
+def _check_action_space(space: spaces.Space[Any], env_id: str) -> None:
     if not isinstance(space, spaces.Discrete) or space.start != 0:
         raise ValueError(f"{env_id} has the action space {space}: only Discrete spaces that start at 0 are supported.")
 

@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 
 from reinstate.envs.checks import check_integer
-from reinstate.envs.engine.batch import BatchEnv
+from reinstate.envs.engine.batch import ZERO, BatchEnv
 from reinstate.envs.engine.loops import loops_of, rule
 from reinstate.envs.engine.pcg64 import integers
 from reinstate.envs.engine.single import SingleEnv
@@ -74,7 +74,7 @@ class MemoryChainVector(BatchEnv):
         check_integer("length", length, low=1)
         check_integer("bits", bits, low=1)
         layout = Layout(int(length), int(bits), episode_steps=int(length) + 1)
-        state = State(context=np.zeros(bits, dtype=np.int64), query=0, step_count=0, success=0)
+        state = State(context=np.zeros(bits, dtype=np.int64), query=ZERO, step_count=ZERO, success=ZERO)
         space = spaces.Box(low=-1.0, high=max(1.0, bits - 1.0), shape=(2 + int(bits),), dtype=np.float32)
         super().__init__(num_envs, layout, state, space, spaces.Discrete(2), render_mode)
 

@@ -6,12 +6,12 @@ import difflib
 import importlib
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import gymnasium as gym
 import minigrid  # noqa: F401  registers the MiniGrid ids
-from gymnasium.envs.registration import EnvSpec
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 import reinstate.envs  # noqa: F401  registers Reinstate's ids
 from reinstate.envs.engine.single import SingleEnv
@@ -82,15 +82,19 @@ def suggest(word: str, words: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
+def creator_of(spec: EnvSpec) -> Callable[..., Any]:
+    """The class or function that makes the environment."""
+    entry_point: Any = spec.entry_point
+    return load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+
+
 def keywords_of(spec: EnvSpec) -> set[str] | None:
     """All keywords that an environment's constructor takes, or None where that cannot be read off."""
-    entry_point = spec.entry_point
-    if isinstance(entry_point, str):
-        entry_point = gym.envs.registration.load_env_creator(entry_point)
-    if inspect.isclass(entry_point) and issubclass(entry_point, SingleEnv):
-        entry_point = entry_point.batch_class
+    creator = creator_of(spec)
+    if inspect.isclass(creator) and issubclass(creator, SingleEnv):
+        creator = creator.batch_class
     # A class that passes **kwargs on takes what its base class takes.
-    makers = inspect.getmro(entry_point) if inspect.isclass(entry_point) else [entry_point]
+    makers = inspect.getmro(creator) if inspect.isclass(creator) else (creator,)
     keywords: set[str] = set()
     for maker in makers:
         if inspect.isclass(maker) and "__init__" not in vars(maker):

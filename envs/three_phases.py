@@ -17,7 +17,7 @@ import numpy as np
 from gymnasium import spaces
 
 from reinstate.envs.checks import check_integer, is_finite_number
-from reinstate.envs.engine.batch import BatchEnv
+from reinstate.envs.engine.batch import ZERO, BatchEnv
 from reinstate.envs.engine.loops import allocating_rule, rule
 from reinstate.envs.engine.pcg64 import integers, permutation
 
@@ -212,7 +212,7 @@ def _act_on_cell(state: State, layout: Layout, b: int, board: np.ndarray, row: i
     if cell == APPLE:
         board[row, column] = BACKGROUND
         state.taken[b, row, column] = state.frame[b]
-        return layout.apple_rewards[state.apple_choice[b]]
+        return float(layout.apple_rewards[state.apple_choice[b]])
     pays = cell == DOOR and state.success[b] == 0
     if RED <= cell <= BLUE:
         pays = cell == state.target[b]
@@ -285,7 +285,7 @@ class ThreePhaseVector(BatchEnv):
     def __init__(self, num_envs: int, layout: Layout, render_mode: str | None):
         boards, taken = np.zeros_like(layout.boards), np.zeros((ROWS, COLUMNS), dtype=np.int64)
         position = np.zeros(2, dtype=np.int64)
-        state = State(boards, 0, 0, 0, 0, position, taken, 0, 0, 0)
+        state = State(boards, ZERO, ZERO, ZERO, ZERO, position, taken, ZERO, ZERO, ZERO)
         super().__init__(num_envs, layout, state, OBSERVATION_SPACE, spaces.Discrete(4), render_mode)
 
     def final_info(self) -> dict[str, np.ndarray]:
@@ -295,8 +295,9 @@ class ThreePhaseVector(BatchEnv):
 
     def draw(self, b: int) -> np.ndarray:
         """The whole board, 16 pixels a cell, with the player; a door hides who stands in it."""
-        picture = self.state.boards[b, self.state.phase[b]].copy()
+        board = self.state.boards[b, self.state.phase[b]].copy()
         row, column = self.state.position[b]
-        if picture[row, column] != DOOR:
-            picture[row, column] = PLAYER
-        return COLOURS[picture].repeat(_CELL, axis=0).repeat(_CELL, axis=1)
+        if board[row, column] != DOOR:
+            board[row, column] = PLAYER
+        picture: np.ndarray = COLOURS[board]
+        return picture.repeat(_CELL, axis=0).repeat(_CELL, axis=1)

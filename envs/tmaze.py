@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 from reinstate.envs.checks import check_bool, check_choice, check_integer
-from reinstate.envs.engine.batch import BatchEnv
+from reinstate.envs.engine.batch import ZERO, BatchEnv
 from reinstate.envs.engine.loops import loops_of, rule
 from reinstate.envs.engine.pcg64 import integers
 from reinstate.envs.engine.single import SingleEnv
@@ -99,7 +99,7 @@ class TMazeVector(BatchEnv):
         check_bool("active", active)
         length, start_x = int(length), 1 if active else 0
         layout = Layout(length, penalty == "alt", start_x, start_x + length, length + 2 * start_x + 1)
-        state = State(x=0, y=0, cue=0, step_count=0, oracle_step=0)
+        state = State(ZERO, ZERO, ZERO, ZERO, ZERO)
         super().__init__(num_envs, layout, state, OBSERVATION_SPACE, spaces.Discrete(4), render_mode)
 
     def final_info(self) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 from reinstate.envs.checks import check_integer
-from reinstate.envs.engine.batch import BatchEnv
+from reinstate.envs.engine.batch import ZERO, BatchEnv
 from reinstate.envs.engine.loops import loops_of, rule
 from reinstate.envs.engine.pcg64 import integers
 from reinstate.envs.engine.single import SingleEnv
@@ -77,7 +77,7 @@ class UmbrellaChainVector(BatchEnv):
 
     def __init__(self, num_envs: int = 1, length: int = 100, render_mode: str | None = None):
         check_integer("length", length, low=1)
-        state = State(need=0, have=0, random_bits=np.zeros(RANDOM_BITS, dtype=np.int64), step_count=0)
+        state = State(need=ZERO, have=ZERO, random_bits=np.zeros(RANDOM_BITS, dtype=np.int64), step_count=ZERO)
         super().__init__(num_envs, Layout(int(length)), state, OBSERVATION_SPACE, spaces.Discrete(2), render_mode)
 
     def final_info(self) -> dict[str, np.ndarray]:

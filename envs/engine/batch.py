@@ -16,12 +16,14 @@ from reinstate.envs.checks import check_integer
 from reinstate.envs.engine.loops import Loops
 from reinstate.envs.engine.pcg64 import WORDS, generator_to_words
 
+ZERO = np.zeros((), dtype=np.int64)  # a number in the state of one environment
+
 
 def _repeat(one: Any, num_envs: int) -> Any:
-    """num_envs rows of a number or array, or of each part of a NamedTuple."""
+    """num_envs rows of an array, or of each part of a NamedTuple."""
     if isinstance(one, tuple):
         return type(one)(*(_repeat(part, num_envs) for part in one))
-    return np.repeat(np.asarray(one)[np.newaxis], num_envs, axis=0)
+    return np.repeat(one[np.newaxis], num_envs, axis=0)
 
 
 def _arrays_of(state: Any) -> Iterator[tuple[str, np.ndarray]]:
@@ -47,8 +49,10 @@ class BatchEnv(VectorEnv):
     A family sets `action_names` and `loops`, calls `super().__init__`, and implements `final_info` and `draw`.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}
+    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP, "render_modes": []}
     action_names: ClassVar[tuple[str, ...]]
+    single_observation_space: spaces.Box
+    single_action_space: spaces.Discrete
     loops: Loops
 
     def __init__(
@@ -64,8 +68,8 @@ class BatchEnv(VectorEnv):
 
         Args:
             layout: what the rules take as `layout` (`loops.py`).
-            state_of_one: the state of one environment before its first episode: a NamedTuple of numbers, arrays and
-                tuples of the same kind. `self.state` gets num_envs rows of it.
+            state_of_one: the state of one environment before its first episode: a NamedTuple of arrays (`ZERO` for a
+                number) and of tuples of the same kind. `self.state` gets num_envs rows of it.
             render_mode: None. A batch has no picture.
         """
         if render_mode is not None:
@@ -97,9 +101,9 @@ class BatchEnv(VectorEnv):
     def final_info(self) -> dict[str, np.ndarray]:
         """Arrays [B] of what info holds on the last step; rows of unfinished episodes are ignored."""
 
-    @abstractmethod
     def draw(self, b: int) -> np.ndarray:
-        """A picture of environment b, [height, width, 3] uint8, for people."""
+        """A picture of environment b, [height, width, 3] uint8, for people; every family with a single view has it."""
+        raise NotImplementedError
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -124,7 +128,7 @@ class BatchEnv(VectorEnv):
                 raise ValueError("Call reset() for all environments once before resetting some of them.")
         which = np.flatnonzero(mask)
         seeds = self._seed_list(seed)
-        for b in which:
+        for b in which.tolist():
             if seeds[b] is not None or not self.is_seeded:
                 rng, _ = seeding.np_random(seeds[b])
                 self.generators[b] = generator_to_words(rng)
@@ -190,13 +194,13 @@ class BatchEnv(VectorEnv):
         Raises:
             ValueError: the actions are not B integers.
         """
-        actions = np.asarray(actions)
-        if actions.shape != (self.num_envs,):
-            raise ValueError(f"Got actions of shape {actions.shape}: pass ({self.num_envs},), one per environment.")
-        if actions.dtype.kind not in "iu":
-            raise ValueError(f"Got actions of type {actions.dtype}: pass integers.")
-        np.copyto(self._actions, actions)  # what an int64 cannot hold becomes negative
-        return actions
+        given = np.asarray(actions)
+        if given.shape != (self.num_envs,):
+            raise ValueError(f"Got actions of shape {given.shape}: pass ({self.num_envs},), one per environment.")
+        if given.dtype.kind not in "iu":
+            raise ValueError(f"Got actions of type {given.dtype}: pass integers.")
+        np.copyto(self._actions, given)  # what an int64 cannot hold becomes negative
+        return given
 
     def _observe_all(self) -> np.ndarray:
         out = np.empty_like(self._buffers[0]) if self.copy else self._buffers[0]

@@ -14,17 +14,28 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numba import njit
 from numba.core.dispatcher import Dispatcher
 
-# Left to itself, the compiler calls a rule of more than a few lines, and counts the references to each array of `state`
-# around the call: both take longer than the rule. Without the counting, a rule cannot make an array.
-rule = njit(forceinline=True, _nrt=False)
-# A rule, or a part of one, that makes arrays, and returns none.
-allocating_rule = njit(_nrt=True)
+Function = TypeVar("Function", bound=Callable[..., Any])
+_jit: Any = njit  # its type knows nothing of _nrt, which tells whether references to arrays are counted
+
+
+def rule(function: Function) -> Function:
+    """Compiles a rule, or a part of one, that makes no arrays.
+
+    Left to itself, the compiler calls a rule of more than a few lines, and counts the references to each array of
+    `state` around the call: both take longer than the rule.
+    """
+    return cast(Function, _jit(forceinline=True, _nrt=False)(function))
+
+
+def allocating_rule(function: Function) -> Function:
+    """Compiles a part of a rule that makes arrays, and returns none."""
+    return cast(Function, _jit(_nrt=True)(function))
 
 
 def reset_one(state: Any, layout: Any, generator: np.ndarray, b: int) -> None:
@@ -107,7 +118,7 @@ def _compile(loop: FunctionType, **rules: Any) -> Any:
     code = loop.__code__.replace(co_filename=str(family.__file__))
     copy = FunctionType(code, {**rules, "__name__": family.__name__}, loop.__name__)
     copy.__qualname__ = "-".join([loop.__name__, *map(_name, rules.values())])
-    compiled = njit(cache=True, _nrt=False)(copy)
+    compiled = _jit(cache=True, _nrt=False)(copy)
     # By itself numba compiles anew what has changed in that one file, but rules call functions of others.
     compiled._cache._cache_file._source_stamp = compiled._cache._cache_file._source_stamp, _digest_of_sources()
     return compiled

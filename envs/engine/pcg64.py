@@ -68,7 +68,8 @@ def _multiply_high(typing_context: Any, left: Any, right: Any) -> Any:
 def next_uint64(words: np.ndarray) -> np.uint64:
     """Advance the generator [6] by one step: 64 random bits."""
     low, multiplier_low = words[_STATE_LOW], _MULTIPLIER_LOW
-    high = _multiply_high(low, multiplier_low) + words[_STATE_HIGH] * multiplier_low + low * _MULTIPLIER_HIGH
+    high: np.uint64 = _multiply_high(low, multiplier_low)  # type: ignore[call-arg]
+    high += words[_STATE_HIGH] * multiplier_low + low * _MULTIPLIER_HIGH
     new_low = low * multiplier_low + words[_INCREMENT_LOW]
     carry = _ONE if new_low < words[_INCREMENT_LOW] else _ZERO
     new_high = high + words[_INCREMENT_HIGH] + carry
@@ -83,7 +84,8 @@ def next_uint32(words: np.ndarray) -> np.uint64:
     """32 random bits: the lower half of a word, and at the next call its upper half."""
     if words[_HAS_HALF] == _ONE:
         words[_HAS_HALF] = _ZERO
-        return words[_HALF]
+        half: np.uint64 = words[_HALF]
+        return half
     word = next_uint64(words)
     words[_HAS_HALF], words[_HALF] = _ONE, word >> _32
     return word & _ALL_32
@@ -99,7 +101,7 @@ def integers(words: np.ndarray, low: int, high: int) -> int:
     if last == _ZERO:
         return low
     if last == _ALL_32:
-        return low + np.int64(next_uint32(words))
+        return int(low + np.int64(next_uint32(words)))
     size = last + _ONE
     if last < _ALL_32:
         product = next_uint32(words) * size
@@ -109,7 +111,7 @@ def integers(words: np.ndarray, low: int, high: int) -> int:
             while rest < threshold:
                 product = next_uint32(words) * size
                 rest = product & _ALL_32
-        return low + np.int64(product >> _32)
+        return int(low + np.int64(product >> _32))
     word = next_uint64(words)
     rest = word * size
     if rest < size:
@@ -117,7 +119,7 @@ def integers(words: np.ndarray, low: int, high: int) -> int:
         while rest < threshold:
             word = next_uint64(words)
             rest = word * size
-    return low + np.int64(_multiply_high(word, size))
+    return int(low + np.int64(_multiply_high(word, size)))  # type: ignore[call-arg]
 
 
 @njit(cache=True)

@@ -10,16 +10,16 @@ from gymnasium.utils import seeding
 
 from reinstate.envs.checks import check_choice
 from reinstate.envs.engine.batch import BatchEnv
-from reinstate.envs.engine.pcg64 import set_generator
+from reinstate.envs.engine.pcg64 import generator_to_words, set_generator
 
 
-class SingleEnv(gym.Env):
+class SingleEnv(gym.Env[np.ndarray, Any]):
     """Plays a batch of one environment, without its autoreset, and draws it.
 
     A subclass sets `batch_class`, whose options it takes, and its docstring is the environment's page.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 10}
     batch_class: ClassVar[type[BatchEnv]]
 
     def __init__(self, render_mode: str | None = None, **options: Any):
@@ -42,10 +42,14 @@ class SingleEnv(gym.Env):
     @property
     def np_random(self) -> np.random.Generator:
         """A generator in the state that the environment draws from next; drawing from it changes no episode."""
-        rng = gym.Env.np_random.fget(self)
+        rng = super().np_random
         if self.batch.is_seeded:
             set_generator(rng, self.batch.generators[0])
         return rng
+
+    @np_random.setter
+    def np_random(self, rng: np.random.Generator) -> None:
+        self.batch.generators[0], self.batch.is_seeded = generator_to_words(rng), True
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -60,7 +64,8 @@ class SingleEnv(gym.Env):
     def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Play one action; see the class page."""
         if not self.action_space.contains(action):
-            raise ValueError(f"Unknown action {action!r}: pass an integer in 0..{self.action_space.n - 1}.")
+            last = self.batch.single_action_space.n - 1
+            raise ValueError(f"Unknown action {action!r}: pass an integer in 0..{last}.")
         observations, rewards, terminated, truncated, ended = self.batch.play(np.array([action]))
         info = {name: values[0].item() for name, values in self.batch.final_info().items()} if ended else {}
         return observations[0], float(rewards[0]), bool(terminated[0]), bool(truncated[0]), info

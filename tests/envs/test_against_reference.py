@@ -169,3 +169,5 @@ def test_the_single_view(env_id: str) -> None:
         assert ours[1:] == theirs[1:]
         assert {name: type(value) for name, value in ours[4].items()} == {n: type(v) for n, v in theirs[4].items()}
         assert view.np_random.bit_generator.state == reference.np_random.bit_generator.state
+    view.np_random, reference.np_random = np.random.default_rng(9), np.random.default_rng(9)
+    assert_same(view.reset()[0], reference.reset()[0])
