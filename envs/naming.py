@@ -40,12 +40,9 @@ def _short(env_id: str) -> str:
 
 
 def _suggest_id(name: str) -> str:
-    by_short_name: dict[str, str] = {}
     # Later ones win: other namespaces, then ids without one, then this package's; newer versions after older.
-    for env_id in sorted(
-        gym.registry, key=lambda i: (i.startswith("Reinstate/"), "/" not in i, gym.registry[i].version or 0)
-    ):
-        by_short_name[_short(env_id)] = env_id
+    ids = sorted(gym.registry, key=lambda i: (i.startswith("Reinstate/"), "/" not in i, gym.registry[i].version or 0))
+    by_short_name = {_short(env_id): env_id for env_id in ids}
     close = difflib.get_close_matches(_short(name), by_short_name, n=1, cutoff=0.7)
     if close:
         return f" Did you mean {by_short_name[close[0]]!r}?"

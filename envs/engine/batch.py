@@ -117,15 +117,11 @@ class BatchEnv(VectorEnv):
         Returns:
             Observations [B, ...] and an empty info.
         """
-        mask = np.ones(self.num_envs, dtype=bool)
-        if options is not None and "reset_mask" in options:
-            mask = np.asarray(options["reset_mask"])
-            if mask.shape != (self.num_envs,) or mask.dtype != bool:
-                raise ValueError(
-                    f"reset_mask must be bool of shape ({self.num_envs},), not {mask.dtype} of {mask.shape}."
-                )
-            if not mask.all() and not self.is_seeded:
-                raise ValueError("Call reset() for all environments once before resetting some of them.")
+        mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, dtype=bool)))
+        if mask.shape != (self.num_envs,) or mask.dtype != bool:
+            raise ValueError(f"reset_mask must be bool of shape ({self.num_envs},), not {mask.dtype} of {mask.shape}.")
+        if not mask.all() and not self.is_seeded:
+            raise ValueError("Call reset() for all environments once before resetting some of them.")
         which = np.flatnonzero(mask)
         seeds = self._seed_list(seed)
         for b in which.tolist():
@@ -218,12 +214,7 @@ class BatchEnv(VectorEnv):
             final_info[f"_{name}"] = done.copy()
         self._start_episodes(finished)
         self.loops.observe(self.state, self.layout, finished, observations)
-        return {
-            "final_obs": final_obs,
-            "_final_obs": done.copy(),
-            "final_info": final_info,
-            "_final_info": done.copy(),
-        }
+        return {"final_obs": final_obs, "_final_obs": done.copy(), "final_info": final_info, "_final_info": done.copy()}
 
     def get_state(self) -> dict[str, np.ndarray]:
         """A copy of everything that a continuation needs: plain numeric arrays, one row per environment."""
