@@ -23,29 +23,8 @@ from gymnasium import spaces
 from minigrid.core.constants import COLOR_TO_IDX
 
 from reinstate.envs.checks import check_bool, check_choice, check_integer, is_finite_number
-from reinstate.envs.engine.batch import BatchEnv
-from reinstate.envs.engine.grid import (
-    ACTION_NAMES,
-    BALL,
-    BOX,
-    EAST,
-    EMPTY_CELL,
-    ENTERED_GOAL,
-    GOAL,
-    GREEN,
-    GREY,
-    KEY,
-    NUM_ACTIONS,
-    PICKUP,
-    TOGGLE,
-    VIEW,
-    WALL,
-    WEST,
-    GridState,
-    act,
-    empty_world,
-    write_view,
-)
+from reinstate.envs.engine import grid
+from reinstate.envs.engine.batch import ZERO, BatchEnv
 from reinstate.envs.engine.loops import allocating_rule, loops_of, rule
 from reinstate.envs.engine.noise import add_noise, check_noise, draw_noise_seed
 from reinstate.envs.engine.pcg64 import integers, permutation
@@ -62,7 +41,7 @@ from reinstate.envs.engine.single import SingleEnv
 HEIGHT = 9
 MIDDLE = 4  # the row of the corridor
 ROOM_SIDE = 7  # interior cells of the start room per side
-CUE_KINDS = (KEY, BALL)  # cue 0 and cue 1
+CUE_KINDS = (grid.KEY, grid.BALL)  # cue 0 and cue 1
 ARM_OF_CUE = (MIDDLE - 1, MIDDLE + 1)  # the row of the arm that pays
 
 # The plain cue lies on the far side of the room. MiniGrid's visibility floods through the opening, so a cell
@@ -78,9 +57,9 @@ MAX_DISTRACTORS = NUM_SCATTER_CELLS - 1
 DISTRACTOR_LOOKS = np.array(
     [
         (kind, colour)
-        for kind in (KEY, BALL, BOX)
+        for kind in (grid.KEY, grid.BALL, grid.BOX)
         for colour in COLOR_TO_IDX.values()
-        if (kind, colour) not in ((KEY, GREEN), (BALL, GREEN))
+        if (kind, colour) not in ((grid.KEY, grid.GREEN), (grid.BALL, grid.GREEN))
     ],
     dtype=np.int64,
 )  # [16, 2]
@@ -111,7 +90,7 @@ class Layout(NamedTuple):
 class State(NamedTuple):
     """The state of B grid T-Mazes; all but the world [B] int64."""
 
-    world: GridState
+    world: grid.GridState
     cue: np.ndarray  # 0 key, 1 ball
     farthest: np.ndarray  # the largest column so far in this corridor
     turns: np.ndarray  # arms entered in this episode
@@ -160,7 +139,7 @@ def make_layout(
         wrong_arm=wrong_arm,
         noise=check_noise(noise, observation),
         start_x=start_x,
-        start_dir=EAST if active else WEST,
+        start_dir=grid.EAST if active else grid.WEST,
         junction_x=junction_x,
         grace=24 if active else 12,
         max_steps=3 * int(length) + 60,
@@ -172,10 +151,10 @@ def make_layout(
 def empty_maze(junction_x: int) -> np.ndarray:
     """The cells of the room, the corridor and the two arms [junction_x + 2, HEIGHT, 3], walls everywhere else."""
     cells = np.zeros((junction_x + 2, HEIGHT, 3), dtype=np.uint8)
-    cells[:] = (WALL, GREY, 0)
-    cells[1 : 1 + ROOM_SIDE, 1 : 1 + ROOM_SIDE] = EMPTY_CELL
-    cells[1 : junction_x + 1, MIDDLE] = EMPTY_CELL
-    cells[junction_x, list(ARM_OF_CUE)] = (GOAL, GREEN, 0)
+    cells[:] = (grid.WALL, grid.GREY, 0)
+    cells[1 : 1 + ROOM_SIDE, 1 : 1 + ROOM_SIDE] = grid.EMPTY_CELL
+    cells[1 : junction_x + 1, MIDDLE] = grid.EMPTY_CELL
+    cells[junction_x, list(ARM_OF_CUE)] = (grid.GOAL, grid.GREEN, 0)
     return cells
 
 
@@ -207,7 +186,7 @@ def _enter_corridor(state: State, layout: Layout, generator: np.ndarray, b: int)
             look = DISTRACTOR_LOOKS[integers(generator, 0, len(DISTRACTOR_LOOKS))]
             distractor = world.grid[b][_scatter_cell(cells[1 + i])]
             distractor[0], distractor[1] = look
-    world.grid[b, x, y, 0], world.grid[b, x, y, 1] = CUE_KINDS[cue], GREEN
+    world.grid[b, x, y, 0], world.grid[b, x, y, 1] = CUE_KINDS[cue], grid.GREEN
     if layout.noise > 0:
         state.noise_seed[b] = draw_noise_seed(generator)
 
@@ -221,7 +200,7 @@ def reset_one(state: State, layout: Layout, generator: np.ndarray, b: int) -> No
 @rule
 def step_one(state: State, layout: Layout, generator: np.ndarray, b: int, action: int) -> tuple[float, bool, bool]:
     world = state.world
-    in_arm = act(world, b, TOGGLE if action == PICKUP else action) == ENTERED_GOAL
+    in_arm = grid.act(world, b, grid.TOGGLE if action == grid.PICKUP else action) == grid.ENTERED_GOAL
     x, y = world.agent_pos[b, 0], world.agent_pos[b, 1]
     step = world.step_count[b]
     if in_arm:
@@ -241,13 +220,13 @@ def step_one(state: State, layout: Layout, generator: np.ndarray, b: int, action
 
 @rule
 def observe_symbols(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
-    write_view(state.world, b, out)
+    grid.write_view(state.world, b, out)
 
 
 @allocating_rule
 def observe_pixels(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
-    view = np.empty((VIEW, VIEW, 3), dtype=np.uint8)
-    write_view(state.world, b, view)
+    view = np.empty((grid.VIEW, grid.VIEW, 3), dtype=np.uint8)
+    grid.write_view(state.world, b, view)
     draw_view(view, layout.tiles, out)
     if layout.noise > 0:
         add_noise(out, state.noise_seed[b], state.world.step_count[b], layout.noise)
@@ -262,20 +241,21 @@ LOOPS = {
 class Mazes(BatchEnv):
     """B grid T-Mazes with the layout of a subclass."""
 
-    action_names = ACTION_NAMES
+    action_names = grid.ACTION_NAMES
 
     def __init__(self, num_envs: int, layout: Layout, observation: str, render_mode: str | None):
-        world = empty_world(layout.junction_x + 2, HEIGHT)
-        state = State(world=world, cue=0, farthest=0, turns=0, right_turns=0, noise_seed=0)
+        world = grid.empty_world(layout.junction_x + 2, HEIGHT)
+        state = State(world, cue=ZERO, farthest=ZERO, turns=ZERO, right_turns=ZERO, noise_seed=ZERO)
         space = observation_space_of(observation)
-        super().__init__(num_envs, layout, state, space, spaces.Discrete(NUM_ACTIONS), render_mode)
+        super().__init__(num_envs, layout, state, space, spaces.Discrete(grid.NUM_ACTIONS), render_mode)
         self.loops = LOOPS[observation]
 
     def view(self, b: int) -> np.ndarray:
         """What is seen in environment b, [VIEW, VIEW, 3] uint8 of symbols."""
-        views = np.empty((self.num_envs, VIEW, VIEW, 3), dtype=np.uint8)
+        views = np.empty((self.num_envs, grid.VIEW, grid.VIEW, 3), dtype=np.uint8)
         LOOPS["symbolic"].observe(self.state, self.layout, np.array([b]), views)
-        return views[b]
+        view: np.ndarray = views[b]
+        return view
 
     def draw(self, b: int) -> np.ndarray:
         return draw_world(self.state.world, b, self.view(b), RENDERED_COLUMNS)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from gymnasium.envs.registration import EnvSpec
 from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
 from minigrid.envs import MemoryEnv
 from minigrid.minigrid_env import MiniGridEnv
 
-from reinstate.envs.engine.batch import BatchEnv
+from reinstate.envs.engine.batch import ZERO, BatchEnv
 from reinstate.envs.engine.grid import ACTION_NAMES, BOX, EMPTY_CELL, VIEW, empty_world, pack_box
 from reinstate.envs.engine.loops import loops_of
 from reinstate.envs.engine.pcg64 import generator_to_words, set_generator
@@ -27,17 +26,15 @@ from reinstate.envs.minigrid_rules import (
     reset_memory,
     step_of,
 )
-from reinstate.envs.naming import make_from
+from reinstate.envs.naming import creator_of, make_from
 
 MAX_VIEW = 15  # cells; a larger image is taken for a picture, not for symbols
 
 
 def minigrid_class(spec: EnvSpec) -> type[MiniGridEnv] | None:
     """The MiniGrid class that the specification makes, or None if it makes something else."""
-    entry_point = spec.entry_point
-    if isinstance(entry_point, str):
-        entry_point = gym.envs.registration.load_env_creator(entry_point)
-    return entry_point if inspect.isclass(entry_point) and issubclass(entry_point, MiniGridEnv) else None
+    maker = creator_of(spec)
+    return maker if inspect.isclass(maker) and issubclass(maker, MiniGridEnv) else None
 
 
 def has_rules(spec: EnvSpec, options: dict[str, Any]) -> bool:
@@ -58,7 +55,7 @@ class MiniGridVector(BatchEnv):
     action_names = ACTION_NAMES
 
     def __init__(self, spec: EnvSpec, num_envs: int, observation: str, **options: Any):
-        env: MiniGridEnv = make_from(spec, disable_env_checker=True, **options).unwrapped
+        env: Any = make_from(spec, disable_env_checker=True, **options).unwrapped  # classes have their own attributes
         self._drawer = env
         self._task = TASKS[type(env)]
         self._is_memory = type(env) is MemoryEnv
@@ -71,7 +68,7 @@ class MiniGridVector(BatchEnv):
             random_length=self._is_memory and env.random_length,
         )
         numbers = np.zeros(TASK_NUMBERS, dtype=np.int64)
-        state = State(world=empty_world(env.width, env.height), task_numbers=numbers, success=0)
+        state = State(world=empty_world(env.width, env.height), task_numbers=numbers, success=ZERO)
         super().__init__(num_envs, layout, state, space, env.action_space)
         observe = observe_of(observation, env.agent_view_size == VIEW)
         self.loops = loops_of(reset_memory, step_of(self._task.outcome, self._task.before), observe)

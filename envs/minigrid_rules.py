@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import minigrid.envs as minigrid_envs
 import numpy as np
@@ -17,27 +17,7 @@ from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
 from minigrid.core.world_object import WorldObj
 from minigrid.minigrid_env import MiniGridEnv
 
-from reinstate.envs.engine.grid import (
-    BALL,
-    DONE,
-    DROP,
-    EMPTY,
-    EMPTY_CELL,
-    ENTERED_GOAL,
-    GREEN,
-    GREY,
-    KEY,
-    NOTHING,
-    OPEN,
-    PICKUP,
-    TOGGLE,
-    VIEW,
-    WALL,
-    GridState,
-    act,
-    direction_vector,
-    write_view,
-)
+from reinstate.envs.engine import grid
 from reinstate.envs.engine.loops import allocating_rule, rule
 from reinstate.envs.engine.pcg64 import integers
 from reinstate.envs.engine.pixels import TILE, draw_view
@@ -58,7 +38,7 @@ class Layout(NamedTuple):
 class State(NamedTuple):
     """The state of B MiniGrid environments."""
 
-    world: GridState
+    world: grid.GridState
     task_numbers: np.ndarray  # [B, TASK_NUMBERS] int64
     success: np.ndarray  # [B] int64: 1 after a last step that was a success
 
@@ -70,24 +50,24 @@ GOES_ON, SUCCESS, FAILURE = range(3)  # outcomes of one step
 
 
 @rule
-def _nothing(world: GridState, b: int, task: np.ndarray) -> bool:
+def _nothing(world: grid.GridState, b: int, task: np.ndarray) -> bool:
     return False
 
 
 @rule
-def _holds_something(world: GridState, b: int, task: np.ndarray) -> bool:
-    return world.carrying[b, 0] != EMPTY
+def _holds_something(world: grid.GridState, b: int, task: np.ndarray) -> bool:
+    return bool(world.carrying[b, 0] != grid.EMPTY)
 
 
 @rule
-def _reach_goal(world: GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
-    if event == NOTHING:
+def _reach_goal(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
+    if event == grid.NOTHING:
         return GOES_ON
-    return SUCCESS if event == ENTERED_GOAL else FAILURE
+    return SUCCESS if event == grid.ENTERED_GOAL else FAILURE
 
 
 @rule
-def _match_memory(world: GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
+def _match_memory(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
     """Numbers: x, y of the cell beside the matching object, x, y beside the other."""
     x, y = world.agent_pos[b, 0], world.agent_pos[b, 1]
     if x == task[0] and y == task[1]:
@@ -96,68 +76,68 @@ def _match_memory(world: GridState, b: int, action: int, task: np.ndarray, was: 
 
 
 @rule
-def _red_door_is_open(world: GridState, b: int, task: np.ndarray) -> bool:
-    return world.grid[b, task[0], task[1], 2] == OPEN
+def _red_door_is_open(world: grid.GridState, b: int, task: np.ndarray) -> bool:
+    return bool(world.grid[b, task[0], task[1], 2] == grid.OPEN)
 
 
 @rule
-def _open_both_doors(world: GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
+def _open_both_doors(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
     """Numbers: x, y of the red door, which comes first, x, y of the blue one."""
-    if world.grid[b, task[2], task[3], 2] != OPEN:
+    if world.grid[b, task[2], task[3], 2] != grid.OPEN:
         return GOES_ON
     return SUCCESS if was else FAILURE
 
 
 @rule
-def _open_door(world: GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
+def _open_door(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
     """Numbers: x, y of the door."""
-    return SUCCESS if action == TOGGLE and world.grid[b, task[0], task[1], 2] == OPEN else GOES_ON
+    return SUCCESS if action == grid.TOGGLE and world.grid[b, task[0], task[1], 2] == grid.OPEN else GOES_ON
 
 
 @rule
-def _can_pick_up(world: GridState, b: int, task: np.ndarray) -> bool:
-    dx, dy = direction_vector(world.agent_dir[b])
+def _can_pick_up(world: grid.GridState, b: int, task: np.ndarray) -> bool:
+    dx, dy = grid.direction_vector(world.agent_dir[b])
     is_ahead = world.agent_pos[b, 0] + dx == task[0] and world.agent_pos[b, 1] + dy == task[1]
-    return is_ahead and world.carrying[b, 0] == EMPTY
+    return bool(is_ahead and world.carrying[b, 0] == grid.EMPTY)
 
 
 @rule
-def _pick_up_at(world: GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
+def _pick_up_at(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
     """Numbers: x, y of the wanted object, which nobody can move without ending the episode, and its kind."""
-    return SUCCESS if action == PICKUP and was and world.carrying[b, 0] == task[2] else GOES_ON
+    return SUCCESS if action == grid.PICKUP and was and world.carrying[b, 0] == task[2] else GOES_ON
 
 
 @rule
-def _fetch(world: GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
+def _fetch(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
     """Numbers: kind and colour of the wanted object."""
     kind, colour = world.carrying[b, 0], world.carrying[b, 1]
-    if kind == EMPTY:
+    if kind == grid.EMPTY:
         return GOES_ON
     return SUCCESS if kind == task[0] and colour == task[1] else FAILURE
 
 
 @rule
-def _go_to(world: GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
+def _go_to(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
     """Numbers: x, y of the door or object to say "done" beside."""
-    if action == TOGGLE:
+    if action == grid.TOGGLE:
         return FAILURE
-    if action != DONE:
+    if action != grid.DONE:
         return GOES_ON
     is_beside = abs(world.agent_pos[b, 0] - task[0]) + abs(world.agent_pos[b, 1] - task[1]) == 1
     return SUCCESS if is_beside else FAILURE
 
 
 @rule
-def _put_near(world: GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
+def _put_near(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
     """Numbers: x, y beside which to put, kind and colour of what to put there."""
     kind, colour = world.carrying[b, 0], world.carrying[b, 1]
-    if action == PICKUP and kind != EMPTY and (kind != task[2] or colour != task[3]):
+    if action == grid.PICKUP and kind != grid.EMPTY and (kind != task[2] or colour != task[3]):
         return FAILURE
-    if action == DROP and was:
-        dx, dy = direction_vector(world.agent_dir[b])
+    if action == grid.DROP and was:
+        dx, dy = grid.direction_vector(world.agent_dir[b])
         near_x = abs(world.agent_pos[b, 0] + dx - task[0]) <= 1
         near_y = abs(world.agent_pos[b, 1] + dy - task[1]) <= 1
-        return SUCCESS if kind == EMPTY and near_x and near_y else FAILURE
+        return SUCCESS if kind == grid.EMPTY and near_x and near_y else FAILURE
     return GOES_ON
 
 
@@ -169,10 +149,10 @@ def step_of(outcome: Callable[..., int], before: Callable[..., bool]) -> Callabl
     @rule
     def step_one(state: State, layout: Layout, generator: np.ndarray, b: int, action: int) -> tuple[float, bool, bool]:
         world, task = state.world, state.task_numbers[b]
-        if pickup_toggles and action == PICKUP:
-            action = TOGGLE
+        if pickup_toggles and action == grid.PICKUP:
+            action = grid.TOGGLE
         was = before(world, b, task)
-        event = act(world, b, action)
+        event = grid.act(world, b, action)
         result = outcome(world, b, action, task, was, event)
         step = world.step_count[b]
         state.success[b] = result == SUCCESS
@@ -189,13 +169,13 @@ def observe_of(observation: str, is_usual_size: bool) -> Callable[..., None]:
 
     @rule
     def observe_symbols(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
-        write_view(state.world, b, out, VIEW if is_usual_size else out.shape[0], layout.see_through_walls)
+        grid.write_view(state.world, b, out, grid.VIEW if is_usual_size else out.shape[0], layout.see_through_walls)
 
     @allocating_rule
     def observe_pixels(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
-        side = VIEW if is_usual_size else out.shape[0] // TILE
+        side = grid.VIEW if is_usual_size else out.shape[0] // TILE
         view = np.empty((side, side, 3), dtype=np.uint8)
-        write_view(state.world, b, view, side, layout.see_through_walls)
+        grid.write_view(state.world, b, view, side, layout.see_through_walls)
         draw_view(view, layout.tiles, out)
 
     return observe_symbols if observation == "symbolic" else observe_pixels
@@ -207,7 +187,7 @@ START_ROOM_END = 4  # the column of its exit, in MiniGrid-Memory
 def memory_mazes(size: int) -> np.ndarray:
     """MiniGrid-Memory without objects [size - 2, size, size, 3] uint8, by the column at which the hallway ends."""
     middle = size // 2
-    mazes = np.full((size - 2, size, size, 3), EMPTY_CELL, dtype=np.uint8)
+    mazes = np.full((size - 2, size, size, 3), grid.EMPTY_CELL, dtype=np.uint8)
     for hallway_end in range(START_ROOM_END, size - 2):
         walls = np.zeros((size, size), dtype=bool)  # [x, y]
         walls[[0, -1]] = walls[:, [0, -1]] = True
@@ -215,7 +195,7 @@ def memory_mazes(size: int) -> np.ndarray:
         walls[START_ROOM_END:hallway_end, [middle - 1, middle + 1]] = True
         walls[hallway_end : hallway_end + 3 : 2] = True  # the crossing corridor at the end
         walls[hallway_end, middle] = False
-        mazes[hallway_end, walls] = (WALL, GREY, 0)
+        mazes[hallway_end, walls] = (grid.WALL, grid.GREY, 0)
     return mazes
 
 
@@ -228,9 +208,9 @@ def reset_memory(state: State, layout: Layout, generator: np.ndarray, b: int) ->
     hallway_end = integers(generator, 4, size - 2) if layout.random_length else size - 3
     world.agent_pos[b, 0], world.agent_pos[b, 1] = integers(generator, 1, hallway_end + 1), middle
     world.agent_dir[b] = world.step_count[b] = 0
-    world.carrying[b, 0], world.carrying[b, 1], world.carrying[b, 2] = EMPTY_CELL
-    shown = BALL if integers(generator, 0, 2) == 1 else KEY
-    upper, lower = (KEY, BALL) if integers(generator, 0, 2) == 1 else (BALL, KEY)
+    world.carrying[b, 0], world.carrying[b, 1], world.carrying[b, 2] = grid.EMPTY_CELL
+    shown = grid.BALL if integers(generator, 0, 2) == 1 else grid.KEY
+    upper, lower = (grid.KEY, grid.BALL) if integers(generator, 0, 2) == 1 else (grid.BALL, grid.KEY)
 
     cells = world.grid[b]
     for x in range(size):
@@ -239,7 +219,7 @@ def reset_memory(state: State, layout: Layout, generator: np.ndarray, b: int) ->
                 cells[x, y, part] = mazes[hallway_end, x, y, part]
     end = hallway_end + 1
     for x, y, kind in ((1, middle - 1, shown), (end, middle - 2, upper), (end, middle + 2, lower)):
-        cells[x, y, 0], cells[x, y, 1] = kind, GREEN
+        cells[x, y, 0], cells[x, y, 1] = kind, grid.GREEN
     right, wrong = (middle - 1, middle + 1) if shown == upper else (middle + 1, middle - 1)
     numbers[0], numbers[1], numbers[2], numbers[3] = end, right, end, wrong
 
@@ -248,7 +228,7 @@ class Task(NamedTuple):
     """When the episodes of a class end, and how to read its numbers off an environment that was just reset."""
 
     outcome: Callable[..., int]
-    numbers: Callable[[MiniGridEnv], tuple[int, ...]] = lambda env: ()
+    numbers: Callable[[Any], tuple[int, ...]] = lambda env: ()  # of an environment of the class
     before: Callable[..., bool] = _nothing
 
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
 
+from reinstate.envs.engine.batch import ZERO
 from reinstate.envs.engine.loops import rule
 
 VIEW = 7  # cells of view per side, if nothing else is asked for
@@ -68,9 +69,9 @@ def empty_world(width: int, height: int) -> GridState:
     return GridState(
         grid=np.full((width, height, 3), EMPTY_CELL, dtype=np.uint8),
         agent_pos=np.zeros(2, dtype=np.int64),
-        agent_dir=0,
+        agent_dir=ZERO,
         carrying=np.array(EMPTY_CELL, dtype=np.uint8),
-        step_count=0,
+        step_count=ZERO,
     )
 
 
@@ -204,4 +205,4 @@ def write_view(world: GridState, b: int, out: np.ndarray, view: int = VIEW, see_
 
     # MiniGrid shows what is carried in the agent's own cell, and never what the agent stands on.
     hands = world.carrying[b]
-    _set_cell(out[view // 2, view - 1], hands[0], hands[1], np.uint8(0) if hands[0] == BOX else hands[2])
+    _set_cell(out[view // 2, view - 1], hands[0], hands[1], 0 if hands[0] == BOX else hands[2])

@@ -12,18 +12,6 @@ from minigrid.core.world_object import WorldObj
 
 from reinstate.envs.checks import check_choice
 from reinstate.envs.engine import grid
-from reinstate.envs.engine.grid import (
-    BALL,
-    BOX,
-    DOOR,
-    EMPTY,
-    FLOOR,
-    KEY,
-    UNSEEN,
-    VIEW,
-    WALL,
-    GridState,
-)
 from reinstate.envs.engine.loops import rule
 
 OBSERVATIONS = ("symbolic", "pixels")
@@ -31,10 +19,10 @@ TILE = 8  # pixels a side, of an observation
 PICTURE_TILE = 32  # pixels a side, of a picture for people
 FACING_NORTH = 3  # in its own view the agent always looks up
 
-_DRAWN_KINDS = (WALL, FLOOR, DOOR, KEY, BALL, BOX, grid.GOAL, grid.LAVA)
+_DRAWN_KINDS = (grid.WALL, grid.FLOOR, grid.DOOR, grid.KEY, grid.BALL, grid.BOX, grid.GOAL, grid.LAVA)
 
 
-def observation_space_of(observation: str, view: int = VIEW) -> spaces.Box:
+def observation_space_of(observation: str, view: int = grid.VIEW) -> spaces.Box:
     """The space of one observation of `view` cells a side: MiniGrid's symbols or 8-pixel tiles."""
     check_choice("observation", observation, OBSERVATIONS)
     if observation == "symbolic":
@@ -55,14 +43,14 @@ def tile_atlas() -> np.ndarray:
         image = Grid.render_tile(thing, FACING_NORTH if agent else None, highlight=lit, tile_size=TILE)
         return image.astype(np.uint8)  # [TILE, TILE, 3]; MiniGrid truncates as well
 
-    atlas[0, UNSEEN] = tile(None, lit=False)
-    atlas[0, EMPTY] = tile(None)
-    atlas[1, EMPTY] = tile(None, agent=True)
+    atlas[0, grid.UNSEEN] = tile(None, lit=False)
+    atlas[0, grid.EMPTY] = tile(None)
+    atlas[1, grid.EMPTY] = tile(None, agent=True)
     for kind in _DRAWN_KINDS:
         for colour in COLOR_TO_IDX.values():
-            for state in (grid.OPEN, grid.CLOSED, grid.LOCKED) if kind == DOOR else (0,):
+            for state in (grid.OPEN, grid.CLOSED, grid.LOCKED) if kind == grid.DOOR else (0,):
                 atlas[0, kind, colour, state] = tile(WorldObj.decode(kind, colour, state))
-            if kind in (KEY, BALL, BOX):  # carried things are drawn under the agent
+            if kind in (grid.KEY, grid.BALL, grid.BOX):  # carried things are drawn under the agent
                 atlas[1, kind, colour, 0] = tile(WorldObj.decode(kind, colour, 0), agent=True)
     return atlas
 
@@ -93,7 +81,7 @@ def draw_view(view: np.ndarray, words: np.ndarray, out: np.ndarray) -> None:
                     rows[j * TILE + row, i * 3 + word] = tile[row, word]
 
 
-def draw_world(world: GridState, b: int, view: np.ndarray, columns: int) -> np.ndarray:
+def draw_world(world: grid.GridState, b: int, view: np.ndarray, columns: int) -> np.ndarray:
     """MiniGrid's picture of world b, [H * 32, at most columns * 32, 3] uint8: the columns around the agent.
 
     What the agent's `view` [V, V, 3] shows is lit.
@@ -102,7 +90,7 @@ def draw_world(world: GridState, b: int, view: np.ndarray, columns: int) -> np.n
     (x, y), direction = world.agent_pos[b], int(world.agent_dir[b])
     fx, fy = DIR_TO_VEC[direction]  # forward
     lit = np.zeros(cells.shape[:2], dtype=bool)
-    for i, j in np.argwhere(view[..., 0] != UNSEEN):
+    for i, j in np.argwhere(view[..., 0] != grid.UNSEEN):
         right, ahead = i - len(view) // 2, len(view) - 1 - j
         seen = x + ahead * fx - right * fy, y + ahead * fy + right * fx
         if 0 <= seen[0] < len(cells) and 0 <= seen[1] < cells.shape[1]:
@@ -115,5 +103,5 @@ def draw_world(world: GridState, b: int, view: np.ndarray, columns: int) -> np.n
 
 def things_in(view: np.ndarray) -> list[str]:
     """What a symbolic view [V, V, 3] shows beside walls and floor, such as "green key", sorted."""
-    things = view[~np.isin(view[..., 0], (UNSEEN, EMPTY, WALL, FLOOR))]
+    things = view[~np.isin(view[..., 0], (grid.UNSEEN, grid.EMPTY, grid.WALL, grid.FLOOR))]
     return sorted(f"{IDX_TO_COLOR[colour]} {IDX_TO_OBJECT[kind]}" for kind, colour, _ in things.tolist())
