@@ -23,19 +23,11 @@ from gymnasium import spaces
 from minigrid.core.constants import COLOR_TO_IDX
 
 from reinstate.envs.checks import check_bool, check_choice, check_integer, is_finite_number
-from reinstate.envs.engine import grid
+from reinstate.envs.engine import grid, pixels
 from reinstate.envs.engine.batch import ZERO, BatchEnv
 from reinstate.envs.engine.loops import allocating_rule, loops_of, rule
 from reinstate.envs.engine.noise import add_noise, check_noise, draw_noise_seed
 from reinstate.envs.engine.pcg64 import integers, permutation
-from reinstate.envs.engine.pixels import (
-    OBSERVATIONS,
-    draw_view,
-    draw_world,
-    observation_space_of,
-    things_in,
-    tile_words,
-)
 from reinstate.envs.engine.single import SingleEnv
 
 HEIGHT = 9
@@ -84,7 +76,7 @@ class Layout(NamedTuple):
     grace: int  # this many first steps of a corridor are never penalised
     max_steps: int  # in a corridor
     maze: np.ndarray  # [W, HEIGHT, 3] uint8: the world without objects
-    tiles: np.ndarray  # of `tile_words`; empty if nothing is drawn
+    tiles: np.ndarray  # of `pixels.tile_words`
 
 
 class State(NamedTuple):
@@ -117,7 +109,7 @@ def make_layout(
     Raises:
         ValueError: an option is out of range.
     """
-    check_choice("observation", observation, OBSERVATIONS)
+    check_choice("observation", observation, pixels.OBSERVATIONS)
     check_integer("length", length, low=1)
     check_integer("corridors", corridors, low=1)
     check_integer("distractors", distractors, low=0)
@@ -144,7 +136,7 @@ def make_layout(
         grace=24 if active else 12,
         max_steps=3 * int(length) + 60,
         maze=empty_maze(junction_x),
-        tiles=tile_words() if observation == "pixels" else tile_words()[:, :0],
+        tiles=pixels.tile_words(observation),
     )
 
 
@@ -227,7 +219,7 @@ def observe_symbols(state: State, layout: Layout, b: int, out: np.ndarray) -> No
 def observe_pixels(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
     view = np.empty((grid.VIEW, grid.VIEW, 3), dtype=np.uint8)
     grid.write_view(state.world, b, view)
-    draw_view(view, layout.tiles, out)
+    pixels.draw_view(view, layout.tiles, out)
     if layout.noise > 0:
         add_noise(out, state.noise_seed[b], state.world.step_count[b], layout.noise)
 
@@ -246,7 +238,7 @@ class Mazes(BatchEnv):
     def __init__(self, num_envs: int, layout: Layout, observation: str, render_mode: str | None):
         world = grid.empty_world(layout.junction_x + 2, HEIGHT)
         state = State(world, cue=ZERO, farthest=ZERO, turns=ZERO, right_turns=ZERO, noise_seed=ZERO)
-        space = observation_space_of(observation)
+        space = pixels.observation_space_of(observation)
         super().__init__(num_envs, layout, state, space, spaces.Discrete(grid.NUM_ACTIONS), render_mode)
         self.loops = LOOPS[observation]
 
@@ -258,7 +250,7 @@ class Mazes(BatchEnv):
         return view
 
     def draw(self, b: int) -> np.ndarray:
-        return draw_world(self.state.world, b, self.view(b), RENDERED_COLUMNS)
+        return pixels.draw_world(self.state.world, b, self.view(b), RENDERED_COLUMNS)
 
 
 class GridTMazeVector(Mazes):
@@ -291,7 +283,7 @@ class SingleMaze(SingleEnv):
 
     def in_view(self) -> list[str]:
         """The things in view, such as "green key"."""
-        return things_in(self.batch.view(0))
+        return pixels.things_in(self.batch.view(0))
 
 
 class GridTMaze(SingleMaze):

@@ -11,21 +11,12 @@ from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
 from minigrid.envs import MemoryEnv
 from minigrid.minigrid_env import MiniGridEnv
 
+from reinstate.envs import minigrid_rules as rules
 from reinstate.envs.engine.batch import ZERO, BatchEnv
 from reinstate.envs.engine.grid import ACTION_NAMES, BOX, EMPTY_CELL, VIEW, empty_world, pack_box
 from reinstate.envs.engine.loops import loops_of
 from reinstate.envs.engine.pcg64 import generator_to_words, set_generator
 from reinstate.envs.engine.pixels import observation_space_of, tile_words
-from reinstate.envs.minigrid_rules import (
-    TASK_NUMBERS,
-    TASKS,
-    Layout,
-    State,
-    memory_mazes,
-    observe_of,
-    reset_memory,
-    step_of,
-)
 from reinstate.envs.naming import creator_of, make_from
 
 MAX_VIEW = 15  # cells; a larger image is taken for a picture, not for symbols
@@ -40,7 +31,7 @@ def minigrid_class(spec: EnvSpec) -> type[MiniGridEnv] | None:
 def has_rules(spec: EnvSpec, options: dict[str, Any]) -> bool:
     """Whether `MiniGridVector` can play this environment with these keywords."""
     view_size = {**spec.kwargs, **options}.get("agent_view_size", VIEW)
-    return minigrid_class(spec) in TASKS and not spec.additional_wrappers and view_size <= MAX_VIEW
+    return minigrid_class(spec) in rules.TASKS and not spec.additional_wrappers and view_size <= MAX_VIEW
 
 
 class MiniGridVector(BatchEnv):
@@ -57,21 +48,21 @@ class MiniGridVector(BatchEnv):
     def __init__(self, spec: EnvSpec, num_envs: int, observation: str, **options: Any):
         env: Any = make_from(spec, disable_env_checker=True, **options).unwrapped  # classes have their own attributes
         self._drawer = env
-        self._task = TASKS[type(env)]
+        self._task = rules.TASKS[type(env)]
         self._is_memory = type(env) is MemoryEnv
         space = observation_space_of(observation, env.agent_view_size)
-        layout = Layout(
+        layout = rules.Layout(
             max_steps=env.max_steps,
             see_through_walls=env.see_through_walls,
-            tiles=tile_words() if observation == "pixels" else tile_words()[:, :0],
-            mazes=memory_mazes(env.size if self._is_memory else 2),
+            tiles=tile_words(observation),
+            mazes=rules.memory_mazes(env.size if self._is_memory else 2),
             random_length=self._is_memory and env.random_length,
         )
-        numbers = np.zeros(TASK_NUMBERS, dtype=np.int64)
-        state = State(world=empty_world(env.width, env.height), task_numbers=numbers, success=ZERO)
+        numbers = np.zeros(rules.TASK_NUMBERS, dtype=np.int64)
+        state = rules.State(world=empty_world(env.width, env.height), task_numbers=numbers, success=ZERO)
         super().__init__(num_envs, layout, state, space, env.action_space)
-        observe = observe_of(observation, env.agent_view_size == VIEW)
-        self.loops = loops_of(reset_memory, step_of(self._task.outcome, self._task.before), observe)
+        observe = rules.observe_of(observation, env.agent_view_size == VIEW)
+        self.loops = loops_of(rules.reset_memory, rules.step_of(self._task.outcome, self._task.before), observe)
 
     def _start_episodes(self, which: np.ndarray) -> None:
         if self._is_memory:

@@ -30,7 +30,7 @@ class Layout(NamedTuple):
 
     max_steps: int
     see_through_walls: bool
-    tiles: np.ndarray  # of `pixels.tile_words`; empty for symbolic observations
+    tiles: np.ndarray  # of `pixels.tile_words`
     mazes: np.ndarray  # of `memory_mazes`; empty for other environments
     random_length: bool  # of the hallway of MiniGrid-Memory
 

@@ -4,7 +4,7 @@ Nothing here knows a task. A world is what `minigrid.core.grid.Grid.encode` make
 per cell, and the functions below repeat minigrid 3.2's `MiniGridEnv.step` and `gen_obs` on that encoding,
 byte for byte.
 
-Shape letters: B worlds, W columns, H rows, V cells of view (odd; 7 unless asked otherwise), N chosen worlds.
+Shape letters: B worlds, W columns, H rows, V cells of view (odd; 7 unless asked otherwise).
 
 One thing differs: MiniGrid's encoding has no room for what is inside a box, and here the state of a box tells it
 (`pack_box`); it never shows in a view.

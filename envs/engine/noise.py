@@ -1,8 +1,7 @@
-"""Distractor pixels: a share of the pixels of an image takes random colours, others in every step.
+"""Distractor pixels: a share of the pixels of an image gets random colours, drawn anew in every step.
 
 An episode draws one seed, and the noise of a pixel is a hash of seed, step and place: an observation remains a function
-of the state, however often it is made, and a snapshot shows again what was seen. The single and the batched
-environments call the same function.
+of the state, however often it is made, and a snapshot shows again what was seen.
 """
 
 from __future__ import annotations

@@ -126,7 +126,7 @@ def empty_worlds(number: int, width: int, height: int) -> GridState:
 def draw(view: np.ndarray) -> np.ndarray:
     """The image of a symbolic view [V, V, 3]."""
     image = np.zeros((len(view) * TILE, len(view) * TILE, 3), dtype=np.uint8)
-    draw_view(view, tile_words(), image)
+    draw_view(view, tile_words("pixels"), image)
     return image
 
 
