@@ -88,7 +88,7 @@ class BatchEnv(VectorEnv):
         self.copy = True
         self.generators = np.zeros((num_envs, WORDS), dtype=np.uint64)  # see pcg64.py
         self._state_of_one = dict(_arrays_of(_repeat(state_of_one, 1)))
-        self._arrays = dict(_arrays_of(self.state))
+        self._arrays = dict(_arrays_of(self.state)) | {"generator": self.generators}  # all that changes
         self._everyone = np.arange(num_envs)
         self._num_actions = int(action_space.n)
         self._actions = np.zeros(num_envs, dtype=np.int64)
@@ -128,8 +128,8 @@ class BatchEnv(VectorEnv):
             if seeds[b] is not None or not self.is_seeded:
                 rng, _ = seeding.np_random(seeds[b])
                 self.generators[b] = generator_to_words(rng)
-                for name, array in self._arrays.items():  # nothing of an episode before the seed is left
-                    array[b] = self._state_of_one[name][0]
+                for name, array in self._state_of_one.items():  # nothing of an episode before the seed is left
+                    self._arrays[name][b] = array[0]
         self.is_seeded = True
         self._start_episodes(which)
         return self._observe_all(), {}
@@ -220,9 +220,7 @@ class BatchEnv(VectorEnv):
         """A copy of everything that a continuation needs: plain numeric arrays, one row per environment."""
         if not self.is_seeded:
             raise ValueError("Call reset() before get_state().")
-        state = {name: array.copy() for name, array in self._arrays.items()}
-        state["generator"] = self.generators.copy()
-        return state
+        return {name: array.copy() for name, array in self._arrays.items()}
 
     def set_state(self, state: dict[str, np.ndarray]) -> np.ndarray:
         """Continue from what `get_state` returned, in an environment made with the same options.
@@ -230,16 +228,14 @@ class BatchEnv(VectorEnv):
         Returns:
             The observations [B, ...] of that moment.
         """
-        arrays = self._arrays
-        wanted = {name: array.shape for name, array in arrays.items()} | {"generator": self.generators.shape}
+        wanted = {name: array.shape for name, array in self._arrays.items()}
         found = {name: np.shape(array) for name, array in state.items()}
         if wanted != found:
             raise ValueError(
                 f"This state is of another environment: it holds {found}, and {wanted} was expected. "
                 "Make the environment with the same id, options and number of environments."
             )
-        for name, array in arrays.items():
+        for name, array in self._arrays.items():
             array[...] = state[name]
-        self.generators[...] = state["generator"]
         self.is_seeded = True
         return self._observe_all()

@@ -28,16 +28,7 @@ class SingleEnv(gym.Env[np.ndarray, Any]):
         self.render_mode = render_mode
         self.observation_space = self.batch.single_observation_space
         self.action_space = self.batch.single_action_space
-
-    @property
-    def layout(self) -> Any:
-        """What the options decide."""
-        return self.batch.layout
-
-    @property
-    def action_names(self) -> tuple[str, ...]:
-        """A word for each action."""
-        return self.batch.action_names
+        self.layout, self.action_names = self.batch.layout, self.batch.action_names
 
     @property
     def np_random(self) -> np.random.Generator:
