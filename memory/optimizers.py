@@ -1,4 +1,4 @@
-"""States of torch's optimisers as plain values: their keys are numbers, those of files are strings."""
+"""States of torch's optimisers as plain values: torch numbers the parameters, but keys in JSON are strings."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def optimizer_state(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def load_optimizer_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """Takes over what `optimizer_state` gave."""
+    """Restores what `optimizer_state` gave."""
     optimizer.load_state_dict({**state, "state": {int(number): values for number, values in state["state"].items()}})
