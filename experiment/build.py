@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from gymnasium.spaces import Discrete
 from gymnasium.vector import VectorEnv
 
 from reinstate.agents.build import KINDS
@@ -19,12 +20,12 @@ from reinstate.experiment.options import RunOptions, parse_env_kwargs
 from reinstate.memory.slots import bytes_per_slot
 
 MAX_SLOT_BYTES = 256
-MAX_SYMBOL = 10  # the largest number in MiniGrid's symbolic views; whatever has larger ones is an image
+MAX_SYMBOL = 10  # the largest number in MiniGrid's symbolic views; arrays with larger ones are images
 STREAMS = ("parameters", "actions", "learning", "evaluation", "stagger")
 
 
 def streams(seed: int) -> dict[str, int]:
-    """A seed of its own for each use of randomness beside the environments'."""
+    """One seed for each use of randomness except the environments', by name."""
     spawned = np.random.SeedSequence(seed).spawn(len(STREAMS))
     return {name: int(s.generate_state(1, np.uint64)[0] >> 1) for name, s in zip(STREAMS, spawned, strict=True)}
 
@@ -68,6 +69,12 @@ def observation_spec(space: gym.Space[Any]) -> ObservationSpec:
     )
 
 
+def count_actions(space: gym.Space[Any]) -> int:
+    """The number of actions; `build_envs` lets only discrete ones through."""
+    assert isinstance(space, Discrete)
+    return int(space.n)
+
+
 def build_agent(options: RunOptions, observation: gym.Space[Any], actions: int) -> Agent[Any]:
     """The agent, its parameters drawn from the run's seed; raises UserError for options that do not fit."""
     spec = observation_spec(observation)
@@ -83,7 +90,7 @@ def build_agent(options: RunOptions, observation: gym.Space[Any], actions: int) 
 
 
 def check_slot_size(agent: MemoryAgent) -> None:
-    """Raises UserError where a slot, true observations kept for diagnosis apart, takes too many bytes."""
+    """Raises UserError if a slot takes too many bytes; true observations, kept for diagnosis, do not count."""
     memory = agent.initial_state(1).memory
     memory.observation = None
     size = bytes_per_slot(memory)
@@ -97,7 +104,7 @@ def untrained(options: RunOptions) -> Agent[Any]:
     """The agent that a run of these options starts with."""
     envs = build_envs(options, 1)
     try:
-        return build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
+        return build_agent(options, envs.single_observation_space, count_actions(envs.single_action_space))
     finally:
         envs.close()
 

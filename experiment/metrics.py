@@ -34,8 +34,8 @@ class Metrics:
         self.episodes = 0
         self.started = time.perf_counter()
         plain = {k: v if isinstance(v, (int, float, str, bool)) else str(v) for k, v in options.items()}
-        for summary in hparams(plain, {"eval/success_rate": 0.0}):
-            self.writer._get_file_writer().add_summary(summary)
+        for summary in hparams(plain, {"eval/success_rate": 0.0}):  # type: ignore[no-untyped-call]
+            self.writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
 
     def note(self, values: dict[str, float]) -> None:
         """Keeps values for the next write; what is not finite is left out."""
@@ -44,6 +44,7 @@ class Metrics:
                 self.noted[key].append(value)
 
     def note_episodes(self, episodes: list[EpisodeEnd]) -> None:
+        """Keeps finished episodes for the averages, and writes each to monitor.csv."""
         self.recent.extend(episodes)
         self.episodes += len(episodes)
         now = round(time.perf_counter() - self.started, 3)
@@ -65,7 +66,7 @@ class Metrics:
         return values
 
     def write(self, step: int, extra: dict[str, float] | None = None) -> dict[str, float]:
-        """Writes the averages since the last write, the rollout's state and `extra`; returns what it wrote."""
+        """Writes the averages since the last write, those of finished episodes, and `extra`; returns what it wrote."""
         values = {k: sum(v) / len(v) for k, v in self.noted.items()} | self.rollout() | (extra or {})
         self.noted.clear()
         for key, value in values.items():
@@ -81,7 +82,7 @@ class Metrics:
         return {"noted": noted, "recent": recent, "episodes": self.episodes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over the values of `state_dict`."""
+        """Restores the values of `state_dict`."""
         self.noted = defaultdict(list, {key: list(values) for key, values in state["noted"].items()})
         self.recent = deque((EpisodeEnd(**values) for values in state["recent"]), maxlen=WINDOW)
         self.episodes = state["episodes"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,7 @@ from reinstate.agents.options import AgentName, LearningOptions
 from reinstate.experiment.errors import UserError
 from reinstate.memory.options import MemoryOptions
 
+GROUPS = ("memory", "learning")  # fields that hold options of their own
 PYTHON_NAMES = {"True": True, "False": False, "None": None}
 
 DeviceName = Literal["auto", "cpu", "cuda"]
@@ -39,7 +40,28 @@ def parse_env_kwargs(pairs: Iterable[str]) -> dict[str, Any]:
     return kwargs
 
 
+def pairs_of(env_kwargs: Mapping[str, object] | Iterable[str]) -> tuple[str, ...]:
+    """Keyword arguments as name=value: the inverse of `parse_env_kwargs`.
+
+    >>> pairs_of({"length": 100, "observation": "pixels"})
+    ('length=100', 'observation="pixels"')
+    """
+    if isinstance(env_kwargs, str):
+        return (env_kwargs,)
+    if not isinstance(env_kwargs, Mapping):
+        return tuple(env_kwargs)
+    try:
+        return tuple(f"{name}={json.dumps(value)}" for name, value in env_kwargs.items())
+    except TypeError as error:
+        raise UserError(f"env_kwargs must be numbers, strings, True, False or None ({error})") from error
+
+
 def flag_of(name: str) -> str:
+    """The option of the command line that sets a field.
+
+    >>> flag_of("num_envs")
+    '--num-envs'
+    """
     return "--" + name.replace("_", "-")
 
 
@@ -60,14 +82,15 @@ class RunOptions:
     num_envs: int = 256
     """B: environments stepped together."""
     stagger_steps: int = 0
-    """Staggered resets: play this many random actions in each environment before training, and reset each at a random
-    one of them. For tasks whose episodes all last equally long, about that length: otherwise all environments are in
-    the same phase, and a rollout holds one part of the task only. Counted in --total-timesteps."""
+    """Staggered resets: before training, play this many random actions in each environment, and reset each once, at a
+    random one of these steps. Use it for tasks whose episodes are all equally long, with about that length: otherwise
+    all environments are in the same phase, and a rollout shows one part of the task only. Counted in
+    --total-timesteps."""
     stop_at_success: float | None = None
     """Stop as soon as a greedy evaluation reaches this success rate, over all episodes and for each cue."""
     eval_every: int = 1_000_000
-    """Environment steps between evaluations; 0 evaluates only at the end, and, with --stop-at-success, where training
-    episodes come near it."""
+    """Environment steps between evaluations. 0 evaluates only at the end and, with --stop-at-success, when training
+    episodes come near that rate."""
     eval_episodes: int = 200
     """Episodes of each evaluation, greedy and sampled."""
     save_every: int = 0
@@ -75,21 +98,32 @@ class RunOptions:
     run_dir: str | None = None
     """Folder of the run; by default runs/<env>__<name>__s<seed>__<UTC>. Must be new or empty."""
     start_from: str | None = None
-    """Folder of an earlier run whose last agent this one begins with, in place of random parameters: learnt at a short
-    delay, say, and taken on to a long one. Steps and schedules begin anew."""
+    """Folder of an earlier run: training begins with its last agent, not with random parameters. For example, learn at
+    a short delay first, then at a long one. Steps and schedules begin anew."""
     name: str = "run"
     """Label in the default run folder."""
     device: DeviceName = "auto"
-    """The batches are small and run on the processor, which is what auto chooses; cuda is not supported yet."""
+    """Agents run on the CPU, which is what auto chooses; cuda is not supported yet."""
     torch_threads: int = 1
     """Threads of torch; the batches are small, and one thread is fastest."""
     memory: Annotated[MemoryOptions, tyro.conf.arg(name="")] = field(default_factory=MemoryOptions)
     learning: Annotated[LearningOptions, tyro.conf.arg(name="")] = field(default_factory=LearningOptions)
 
     def with_env_kwargs(self, pairs: tuple[str, ...]) -> RunOptions:
-        """A copy whose environment gets these keyword arguments beside, or in place of, its own."""
+        """A copy whose environment gets these keyword arguments too, in place of its own of the same name."""
         merged = parse_env_kwargs(self.env_kwargs) | parse_env_kwargs(pairs)
-        return dataclasses.replace(self, env_kwargs=tuple(f"{k}={json.dumps(v)}" for k, v in merged.items()))
+        return dataclasses.replace(self, env_kwargs=pairs_of(merged))
+
+    def flat(self) -> dict[str, Any]:
+        """All options by name, those of `memory` and `learning` among them."""
+        parts = (self, self.memory, self.learning)
+        values = {f.name: getattr(part, f.name) for part in parts for f in dataclasses.fields(part)}
+        return {name: value for name, value in values.items() if name not in GROUPS}
+
+    def changed(self) -> dict[str, Any]:
+        """The options that are not at their defaults, by name."""
+        defaults = RunOptions().flat()
+        return {name: value for name, value in self.flat().items() if value != defaults[name]}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` is the inverse."""
@@ -97,6 +131,7 @@ class RunOptions:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> RunOptions:
+        """The inverse of `to_json`."""
         parts = {
             "memory": MemoryOptions(**values["memory"]),
             "learning": LearningOptions(**values["learning"]),
