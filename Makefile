@@ -4,14 +4,11 @@ BIN := .venv/bin
 READY := .venv/.ready
 LINKS := build/links/reinstate
 
-# The main job is the crowded T-Maze, whose cue need not be looked for (benchmarks/recalculation/run.py).
-CROWDED := --rollout-steps 32 --rollout-decisions 16 --ent-coef 0.1 --final-ent-coef 0.02 \
-	--novelty-bonus 0 --imitation-coef 0 --replay-size 512
-
 .PHONY: train test check slow bench
 
+# The main job; its options are in benchmarks/main_job.toml.
 train: $(READY)
-	$(BIN)/python train.py $(CROWDED) --total-timesteps 3000000 --stop-at-success 0.98
+	$(BIN)/python -m benchmarks recalculation --only "crowded, direct, seed 1" --live
 
 test: $(READY)
 	$(BIN)/python -m pytest
@@ -29,7 +26,7 @@ slow: $(READY)
 
 bench: $(READY)
 	$(BIN)/pip install --quiet "sb3-contrib>=2.6"
-	$(BIN)/python benchmarks/train_speed.py
+	$(BIN)/python -m benchmarks train-speed --again
 
 # torch first and alone: its pin decides which of its large dependencies are needed at all.
 $(READY): requirements.txt setup.cfg

@@ -1,4 +1,4 @@
-"""The command `reinstate bench`: the scripts of benchmarks/, by name."""
+"""The command `reinstate bench`: the benchmarks of a checkout, by name."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import tyro
 
 from reinstate.experiment.errors import UserError
 
-FOLDER = Path(__file__).parents[1] / "benchmarks"
-SCRIPTS = {
-    "memory": "books/learner_memory.py",
-    "training": "train_speed.py",
-    "environments": "env_speed.py",
-    "codec": "images/codec.py",
-}
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
 class BenchOptions:
-    """Measure: run a script of benchmarks/ (from a checkout of the project)."""
+    """Make what is missing of a benchmark, then its table and its figure."""
 
-    name: tyro.conf.Positional[Literal[*SCRIPTS]]
-    """memory: what remembering costs the learner. training: steps a second, beside RecurrentPPO. environments: the same
-    of environments alone. codec: what the image codec keeps."""
+    name: tyro.conf.Positional[str | None] = None
+    """The benchmark; without a name, all are listed."""
+    only: str = ""
+    """Only what has this text in its name, such as a task, a variant or a seed: "KeyToDoor 90, default"."""
+    jobs: int = 2
+    """Training runs made side by side, each on one core."""
+    again: bool = False
+    """Make also what has rows; the new rows replace them."""
+    table: bool = False
+    """Make nothing: only the table and the figure, from the rows that are there."""
+    live: bool = False
+    """Train the first of the runs in the foreground, in runs/, to look at; it leaves no row."""
 
 
-def bench(options: BenchOptions) -> int:
-    """Runs the script; returns its exit code."""
-    script = FOLDER / SCRIPTS[options.name]
-    if not script.is_file():
-        raise UserError(f"{script} is not there: benchmarks come with a checkout of the project, not with the package")
-    return subprocess.run([sys.executable, str(script)], cwd=FOLDER.parent).returncode
+def bench(words: list[str]) -> int:
+    """Runs `python -m benchmarks` with these words in the checkout; returns its exit code."""
+    if not (ROOT / "benchmarks" / "engine.py").is_file():
+        raise UserError(f"{ROOT} has no benchmarks: they come with a checkout of the project, not with the package")
+    return subprocess.run([sys.executable, "-m", "benchmarks", *words], cwd=ROOT).returncode

@@ -86,7 +86,7 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(options, PlayOptions):
             return play(options)
         if isinstance(options, BenchOptions):
-            return bench(options)
+            return bench(argv[1:])
         train(options, ["reinstate", *argv])
         return 0
     except UserError as error:

@@ -1,10 +1,10 @@
 """Comparing what is seen with what is remembered: the labels are right, and the figure counts what it says."""
 
-import comparison
 import pytest
 import torch
-from comparison import Player, first_of_equals, squares_in, told, updates_needed
 
+from benchmarks.measures import comparison
+from benchmarks.measures.comparison import Player, first_of_equals, squares_in, told, updates_needed
 from reinstate.envs.three_phases import BLUE, COLOURS, GREEN, RED, WALL
 
 
@@ -69,12 +69,11 @@ def test_a_way_is_what_it_says(few):
         assert (encoder.anywhere is not None) == anywhere
 
 
-def test_the_page(few, monkeypatch):
-    pages = []
-    monkeypatch.setattr(comparison, "TASKS", {"VisualMatchPassive": ("default",)})
-    monkeypatch.setattr(comparison, "write_page", lambda *arguments: pages.append(arguments[-1]))
-    comparison.main(comparison.Comparison(seeds=1, updates=2))
-    assert pages[0].splitlines()[2:] == [
-        "| VisualMatchPassive | labels | default | - |",
-        "| VisualMatchPassive | outcomes | default | - |",
+def test_the_table(few, monkeypatch):
+    for name, value in (("TASKS", {"VisualMatchPassive": ("default",)}), ("SEEDS", 1), ("UPDATES", 2)):
+        monkeypatch.setattr(comparison, name, value)
+    rows = [row for cell in comparison.cells([]) for row in comparison.rows(cell)]
+    assert comparison.table([*rows, rows[0] | {"seed": 2, "updates": 1020}]).splitlines()[2:] == [
+        "| VisualMatchPassive | labels | default | - | 1,020 |",
+        "| VisualMatchPassive | outcomes | default | - | - |",
     ]

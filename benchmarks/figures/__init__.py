@@ -1,0 +1,1 @@
+"""Figures of the suites. A module has `FILE` and `draw`; it needs matplotlib."""
