@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+LINKS := build/links/reinstate
 
 .PHONY: train test check slow bench
 
@@ -12,9 +13,13 @@ train: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest
 
+# Types are checked in build/links, where the folders stand inside the package, as they are installed.
 check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	mkdir -p $(LINKS)
+	ln -sfn $(addprefix ../../../,agents envs experiment memory reinstate/__init__.py reinstate/__main__.py) $(LINKS)
+	$(BIN)/mypy
 
 slow: $(READY)
 	$(BIN)/python -m pytest -m slow

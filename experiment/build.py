@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import torch
+from gymnasium.spaces import Discrete
 from gymnasium.vector import VectorEnv
 
 from reinstate.agents.build import KINDS
@@ -68,6 +69,12 @@ def observation_spec(space: gym.Space[Any]) -> ObservationSpec:
     )
 
 
+def count_actions(space: gym.Space[Any]) -> int:
+    """The number of actions; `build_envs` lets only discrete ones through."""
+    assert isinstance(space, Discrete)
+    return int(space.n)
+
+
 def build_agent(options: RunOptions, observation: gym.Space[Any], actions: int) -> Agent[Any]:
     """The agent, its parameters drawn from the run's seed; raises UserError for options that do not fit."""
     spec = observation_spec(observation)
@@ -97,7 +104,7 @@ def untrained(options: RunOptions) -> Agent[Any]:
     """The agent that a run of these options starts with."""
     envs = build_envs(options, 1)
     try:
-        return build_agent(options, envs.single_observation_space, int(envs.single_action_space.n))
+        return build_agent(options, envs.single_observation_space, count_actions(envs.single_action_space))
     finally:
         envs.close()
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from reinstate.agents.interface import Stateful
 from reinstate.experiment.errors import UserError
+from reinstate.experiment.evaluation import Evaluation
 from reinstate.experiment.options import RunOptions
 from reinstate.experiment.plain_state import join, split
 from reinstate.experiment.run_folder import versions, write_json, write_text
@@ -24,7 +26,7 @@ POINTERS = ("latest", "best")  # small files that name a checkpoint
 
 
 def save(
-    run: Path, state: dict[str, Any], options: RunOptions, step: int, evaluation: dict[str, Any], best: bool
+    run: Path, state: dict[str, Any], options: RunOptions, step: int, evaluation: Mapping[str, Evaluation], best: bool
 ) -> Path:
     """Writes checkpoints/step_... and then points `latest` (and `best`) to it.
 
@@ -32,6 +34,8 @@ def save(
 
     Args:
         state: plain values, as `state_dict` gives them.
+        evaluation: of these very parameters, by kind of policy; empty where there is none.
+        best: the evaluation is the best of the run so far.
     """
     folder = run / "checkpoints"
     folder.mkdir(exist_ok=True)

@@ -42,6 +42,7 @@ class EvaluateOptions:
 
 
 def evaluate_run(options: EvaluateOptions) -> int:
+    """Evaluates and prints the results; returns the exit code."""
     if options.episodes < 1 or options.seed < 0:
         raise UserError("--episodes must be at least 1 and --seed not negative")
     agent, trained, step = load_agent(options.run, options.checkpoint, options.env_kwargs)
@@ -63,15 +64,20 @@ Command = (
 )
 
 
-def main(argv: list[str] | None = None) -> int:
-    """The console script; returns the exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    options = tyro.cli(
+def parse(argv: list[str]) -> RunOptions | EvaluateOptions | InspectOptions | PlayOptions | BenchOptions:
+    """The options of a command; leaves the process, with the help or a message, where the words are not understood."""
+    return tyro.cli(
         Command,
         prog="reinstate",
         args=argv or ["--help"],
         config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
     )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The console script; returns the exit code: 2 for bad input, 1 where learning broke down, 130 after Ctrl-C."""
+    argv = sys.argv[1:] if argv is None else argv
+    options = parse(argv)
     try:
         if isinstance(options, EvaluateOptions):
             return evaluate_run(options)
@@ -81,10 +87,14 @@ def main(argv: list[str] | None = None) -> int:
             return play(options)
         if isinstance(options, BenchOptions):
             return bench(argv[1:])
-        return train(options, ["reinstate", *argv])
+        train(options, ["reinstate", *argv])
+        return 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except FloatingPointError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 

@@ -1,4 +1,4 @@
-"""What a user did wrong, in one sentence."""
+"""The one exception that a user's mistakes raise."""
 
 
 class UserError(Exception):

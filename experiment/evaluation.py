@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 from gymnasium.vector import VectorEnv
@@ -18,6 +18,16 @@ from reinstate.experiment.options import RunOptions
 MOST_ENVS = 200
 
 
+class Evaluation(TypedDict):
+    """Means over the episodes of one evaluation."""
+
+    episodes: int
+    mean_reward: float  # return of an episode
+    mean_ep_length: float  # steps
+    success_rate: float | None  # None where the environment does not report success
+    success_by_cue: dict[str, float]  # for each value of info["cue"], where that exists
+
+
 def quotas(episodes: int, num_envs: int) -> np.ndarray:
     """Episodes that each environment plays: as even as can be.
 
@@ -28,14 +38,9 @@ def quotas(episodes: int, num_envs: int) -> np.ndarray:
 
 
 def evaluate(
-    agent: Agent[Any], options: RunOptions, episodes: int = 200, seed: int = 0, greedy: bool = True
-) -> dict[str, Any]:
-    """Plays `episodes` episodes on seeds that training never sees.
-
-    Returns:
-        episodes, mean_reward, mean_ep_length, success_rate (None where the environment does not report it),
-        success_by_cue.
-    """
+    agent: Agent[State], options: RunOptions, episodes: int = 200, seed: int = 0, greedy: bool = True
+) -> Evaluation:
+    """Plays `episodes` episodes on seeds that training never sees; `greedy` takes the most probable actions."""
     envs = build_envs(options, min(episodes, MOST_ENVS))
     try:
         collector = start_evaluating(envs, agent, options, seed, greedy)
@@ -80,7 +85,7 @@ def play(
     return ends
 
 
-def summary(ends: list[EpisodeEnd]) -> dict[str, Any]:
+def summary(ends: list[EpisodeEnd]) -> Evaluation:
     """Means over episodes; success over those that report it."""
     reported = [e for e in ends if e.success is not None]
     cues = sorted({e.cue for e in reported if e.cue is not None})
@@ -93,7 +98,7 @@ def summary(ends: list[EpisodeEnd]) -> dict[str, Any]:
     }
 
 
-def passes(result: dict[str, Any], threshold: float) -> bool:
+def passes(result: Evaluation, threshold: float) -> bool:
     """True where the success rate reaches `threshold`, over all episodes and for every cue."""
     rates = [result["success_rate"], *result["success_by_cue"].values()]
     return all(rate is not None and rate >= threshold for rate in rates)

@@ -76,8 +76,11 @@ def play_episode(agent: MemoryAgent, options: RunOptions, seed: int, greedy: boo
 
 
 def slots_of(agent: MemoryAgent, episode: Episodes) -> Slots:
-    """What is known of an episode's slots. The gradient is that of its decisions' log-probabilities, each weighed by
-    what was paid after it, with respect to the embedding that was read."""
+    """What is known of an episode's slots.
+
+    The gradient is that of the sum of log-probability x rewards after the decision, over the episode's decisions, with
+    respect to the embeddings that they read.
+    """
     memory = episode.memory
     assert memory.observation is not None
     r = agent.replay_episodes(episode)
@@ -89,7 +92,8 @@ def slots_of(agent: MemoryAgent, episode: Episodes) -> Slots:
         r.slots.retain_grad()
         paid_after = episode.total[events.episode] - memory.paid[0, events.slot]
         agent.zero_grad()
-        (-r.log_prob * paid_after).sum().backward()
+        (-r.log_prob * paid_after).sum().backward()  # type: ignore[no-untyped-call]
+        assert r.slots.grad is not None
         gradient = r.slots.grad[0, at].norm(dim=1).numpy()
         agent.zero_grad()
     with torch.no_grad():
@@ -132,11 +136,12 @@ def inspect(options: InspectOptions) -> int:
     slots = slots_of(agent, episode)
     run_folder.write_text(target, sheet(agent.spec, slots, title(trained, episode, options)))
     left = f"{len(slots.step)} slots of an episode of {int(episode.length[0]):,} steps"
-    print(f"{left}, which were paid {float(episode.total[0]):.2f}\nlook at it: {target}")
+    print(f"{left}, with a return of {float(episode.total[0]):.2f}\nlook at it: {target}")
     return 0
 
 
 def title(trained: RunOptions, episode: Episodes, options: InspectOptions) -> str:
+    """The heading of the sheet: which episode it shows."""
     kwargs = " ".join(trained.env_kwargs)
     policy = "sampled" if options.stochastic else "greedy"
     return (
@@ -171,9 +176,9 @@ def sheet(spec: ObservationSpec, slots: Slots, heading: str) -> str:
     head = "".join(f"<th>{h}</th>" for h in HEADS)
     return f"""<!doctype html><meta charset="utf-8"><title>{html.escape(heading)}</title><style>{STYLE}</style>
 <h1>{html.escape(heading)}</h1>
-<p>Every row is a slot that the episode has left, in order of writing. Read: attention that it got from the decisions at
-which a faithful slot was written, mean over heads, summed; a bar for each of these decisions, in order. Gradient: norm
-of what these decisions, each weighed by what was paid after it, send to the slot.</p>
+<p>Each row is a slot that the episode has left, in order of writing. Read: the attention that the slot got, summed over
+the decisions at which a faithful slot was written, mean over heads; read when: one bar for each of these decisions, in
+order. Gradient: norm of the policy gradient that these decisions send to the slot.</p>
 <table><tr>{head}</tr>
 {chr(10).join(rows)}
 </table>

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TextIO
 
 try:
@@ -18,7 +18,7 @@ _ARROWS = {"A": "up", "B": "down", "C": "right", "D": "left"}
 _NAMES = {" ": "space", "\n": "enter", "\r": "enter", "return": "enter"}
 
 
-def read_keys(window: bool) -> Iterator[str]:
+def read_keys(window: bool) -> Generator[str, None, None]:
     """Names of keys ("left", "space", "p") until the input ends; close it to give the terminal back."""
     if not sys.stdin.isatty():
         return keys_of_lines(sys.stdin)
@@ -27,7 +27,7 @@ def read_keys(window: bool) -> Iterator[str]:
     return keys_of_lines(sys.stdin) if termios is None else keys_of_terminal(sys.stdin.fileno())
 
 
-def keys_of_lines(lines: TextIO) -> Iterator[str]:
+def keys_of_lines(lines: TextIO) -> Generator[str, None, None]:
     """One key a line, by its name.
 
     >>> import io
@@ -39,7 +39,7 @@ def keys_of_lines(lines: TextIO) -> Iterator[str]:
             yield line.strip().lower()
 
 
-def keys_of_terminal(terminal: int) -> Iterator[str]:
+def keys_of_terminal(terminal: int) -> Generator[str, None, None]:
     """Keys as they are pressed, without waiting for the end of a line."""
     before = termios.tcgetattr(terminal)
     tty.setcbreak(terminal, termios.TCSADRAIN)  # keeps what was typed before
@@ -64,7 +64,7 @@ def _rest_of_code(terminal: int) -> str:
     return code
 
 
-def keys_of_window() -> Iterator[str]:
+def keys_of_window() -> Generator[str, None, None]:
     """Keys pressed in the window of pygame; closing it ends them."""
     import pygame
 

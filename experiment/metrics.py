@@ -34,8 +34,8 @@ class Metrics:
         self.episodes = 0
         self.started = time.perf_counter()
         plain = {k: v if isinstance(v, (int, float, str, bool)) else str(v) for k, v in options.items()}
-        for summary in hparams(plain, {"eval/success_rate": 0.0}):
-            self.writer._get_file_writer().add_summary(summary)
+        for summary in hparams(plain, {"eval/success_rate": 0.0}):  # type: ignore[no-untyped-call]
+            self.writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
 
     def note(self, values: dict[str, float]) -> None:
         """Keeps values for the next write; what is not finite is left out."""
@@ -44,6 +44,7 @@ class Metrics:
                 self.noted[key].append(value)
 
     def note_episodes(self, episodes: list[EpisodeEnd]) -> None:
+        """Keeps finished episodes for the averages, and writes each to monitor.csv."""
         self.recent.extend(episodes)
         self.episodes += len(episodes)
         now = round(time.perf_counter() - self.started, 3)

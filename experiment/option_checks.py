@@ -1,4 +1,4 @@
-"""Do options make sense, each by itself and together? If not, one sentence says what to do."""
+"""Checks of the options, one by one and together; each refusal is one sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reinstate.experiment.options import RunOptions, flag_of
 from reinstate.memory.options import MemoryOptions
 from reinstate.memory.recalculation import MODES
 
-RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {  # what a value must be: the test, and the options
+RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {  # what must hold: the test, and the options
     "at least 1": (
         lambda value: value >= 1,
         "num_envs total_timesteps eval_episodes torch_threads slots embedding_width heads recalculated_codes code_bits "
@@ -34,11 +34,8 @@ OF_FINISHED_EPISODES = ("replay_size", "replay_batch", "imitation_coef", "novelt
 
 def check(options: RunOptions) -> None:
     """Raises UserError for values and pairs that make no sense; the sentence says the fix."""
-    parts = (options, options.memory, options.learning)
-    values = {f.name: getattr(part, f.name) for part in parts for f in dataclasses.fields(part)}
-    defaults = {f.name: f.default for part in parts for f in dataclasses.fields(part)}
-    check_ranges(values)
-    check_effects(options, {name for name in values if values[name] != defaults[name]})
+    check_ranges(options.flat())
+    check_effects(options, set(options.changed()))
     check_pairs(options)
 
 

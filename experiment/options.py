@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -14,6 +14,7 @@ from reinstate.agents.options import AgentName, LearningOptions
 from reinstate.experiment.errors import UserError
 from reinstate.memory.options import MemoryOptions
 
+GROUPS = ("memory", "learning")  # fields that hold options of their own
 PYTHON_NAMES = {"True": True, "False": False, "None": None}
 
 DeviceName = Literal["auto", "cpu", "cuda"]
@@ -39,7 +40,28 @@ def parse_env_kwargs(pairs: Iterable[str]) -> dict[str, Any]:
     return kwargs
 
 
+def pairs_of(env_kwargs: Mapping[str, object] | Iterable[str]) -> tuple[str, ...]:
+    """Keyword arguments as name=value: the inverse of `parse_env_kwargs`.
+
+    >>> pairs_of({"length": 100, "observation": "pixels"})
+    ('length=100', 'observation="pixels"')
+    """
+    if isinstance(env_kwargs, str):
+        return (env_kwargs,)
+    if not isinstance(env_kwargs, Mapping):
+        return tuple(env_kwargs)
+    try:
+        return tuple(f"{name}={json.dumps(value)}" for name, value in env_kwargs.items())
+    except TypeError as error:
+        raise UserError(f"env_kwargs must be numbers, strings, True, False or None ({error})") from error
+
+
 def flag_of(name: str) -> str:
+    """The option of the command line that sets a field.
+
+    >>> flag_of("num_envs")
+    '--num-envs'
+    """
     return "--" + name.replace("_", "-")
 
 
@@ -75,8 +97,8 @@ class RunOptions:
     run_dir: str | None = None
     """Folder of the run; by default runs/<env>__<name>__s<seed>__<UTC>. Must be new or empty."""
     start_from: str | None = None
-    """Folder of an earlier run whose last agent this one begins with, in place of random parameters: learnt at a short
-    delay, say, and taken on to a long one. Steps and schedules begin anew."""
+    """Folder of an earlier run: training begins with its last agent, not with random parameters. For example, learn at
+    a short delay first, then at a long one. Steps and schedules begin anew."""
     name: str = "run"
     """Label in the default run folder."""
     device: DeviceName = "auto"
@@ -89,7 +111,18 @@ class RunOptions:
     def with_env_kwargs(self, pairs: tuple[str, ...]) -> RunOptions:
         """A copy whose environment gets these keyword arguments beside, or in place of, its own."""
         merged = parse_env_kwargs(self.env_kwargs) | parse_env_kwargs(pairs)
-        return dataclasses.replace(self, env_kwargs=tuple(f"{k}={json.dumps(v)}" for k, v in merged.items()))
+        return dataclasses.replace(self, env_kwargs=pairs_of(merged))
+
+    def flat(self) -> dict[str, Any]:
+        """All options by name, those of `memory` and `learning` among them."""
+        parts = (self, self.memory, self.learning)
+        values = {f.name: getattr(part, f.name) for part in parts for f in dataclasses.fields(part)}
+        return {name: value for name, value in values.items() if name not in GROUPS}
+
+    def changed(self) -> dict[str, Any]:
+        """The options that are not at their defaults, by name."""
+        defaults = RunOptions().flat()
+        return {name: value for name, value in self.flat().items() if value != defaults[name]}
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; `from_json` is the inverse."""
@@ -97,6 +130,7 @@ class RunOptions:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> RunOptions:
+        """The inverse of `to_json`."""
         parts = {
             "memory": MemoryOptions(**values["memory"]),
             "learning": LearningOptions(**values["learning"]),

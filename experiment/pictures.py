@@ -34,8 +34,9 @@ def tiles(grid: np.ndarray) -> np.ndarray:
     columns, rows = grid.shape[:2]
     atlas = tile_atlas()
     limits = np.array(atlas.shape[1:4])
-    known = (grid < limits).all(axis=2)
-    drawn = atlas[0][tuple(np.where(known[..., None], grid, 0).transpose(2, 0, 1))] * known[..., None, None, None]
+    known: np.ndarray = np.all(grid < limits, axis=2)  # [columns, rows]
+    looks = tuple(np.where(known[..., None], grid, 0).transpose(2, 0, 1))  # three of [columns, rows]
+    drawn: np.ndarray = atlas[0][looks] * known[..., None, None, None]
     kind, colour, state = np.minimum(grid[columns // 2, rows - 1], limits - 1)
     drawn[columns // 2, rows - 1] = atlas[1, kind, colour, state]
     return drawn.transpose(1, 2, 0, 3, 4).reshape(rows * TILE, columns * TILE, 3)

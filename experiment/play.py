@@ -20,6 +20,7 @@ from minigrid.minigrid_env import MiniGridEnv
 
 from reinstate.envs.adapt import make_single
 from reinstate.envs.naming import find_spec
+from reinstate.experiment.build import count_actions
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.keyboard import read_keys
 from reinstate.experiment.options import parse_env_kwargs
@@ -59,7 +60,7 @@ class PlayOptions:
 
 
 def play(options: PlayOptions) -> int:
-    """Play until the quit key or the end of the input; returns the exit code."""
+    """Plays until the quit key or the end of the input; returns the exit code."""
     if options.seed is not None and options.seed < 0:
         raise UserError(f"--seed is {options.seed}; it must not be negative")
     env = make_env(options)
@@ -72,8 +73,8 @@ def play(options: PlayOptions) -> int:
             print(listing, flush=True)
         with closing(read_keys(options.window)) as pressed:
             for sentence in play_episodes(env, keys, pressed, options.seed):
-                told = sentence + in_view(env)
-                print(f"{_screen(env.render())}{listing}\n{told}" if draw else told, flush=True)
+                text = sentence + in_view(env)
+                print(f"{_screen(env)}{listing}\n{text}" if draw else text, flush=True)
     except pygame.error as error:
         raise UserError(f"--window finds no screen to open a window on ({error}): leave it out") from error
     finally:
@@ -93,16 +94,15 @@ def make_env(options: PlayOptions) -> gym.Env:
 
 
 def render_modes(spec: EnvSpec) -> Sequence[str]:
-    """What the class of an environment says it renders; a function that makes one says nothing and is trusted."""
-    maker = spec.entry_point
-    if isinstance(maker, str):
-        maker = gym.envs.registration.load_env_creator(maker)
+    """The render modes that an environment's class declares; a function that makes one is trusted."""
+    entry: object = spec.entry_point
+    maker = gym.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
     return getattr(maker, "metadata", {"render_modes": ["rgb_array"]}).get("render_modes") or ()
 
 
 def action_names(env: gym.Env) -> list[str]:
     """The environment's own names of its actions, or their numbers."""
-    count, base = int(env.action_space.n), env.unwrapped
+    count, base = count_actions(env.action_space), env.unwrapped
     if isinstance(base, MiniGridEnv):
         return [action.name for action in base.actions][:count]
     return list(getattr(base, "action_names", range(count)))
@@ -126,7 +126,7 @@ def keys_of_actions(names: list[Any]) -> dict[str, tuple[int, str]]:
 def play_episodes(
     env: gym.Env, keys: dict[str, tuple[int, str]], pressed: Iterator[str], seed: int | None
 ) -> Iterator[str]:
-    """Let each key act; yields a sentence about what happened."""
+    """Lets each key act; yields a sentence about what happened."""
     steps, total, over = 0, 0.0, False
     env.reset(seed=seed)
     yield beginning(env)
@@ -145,8 +145,8 @@ def play_episodes(
             action, name = keys[key]
             _, reward, terminated, truncated, info = env.step(action)
             steps, total, over = steps + 1, total + float(reward), terminated or truncated
-            told = f"step {steps}: {name}, reward {float(reward):g}, return {total:g}"
-            yield f"{told}\n{ending(terminated, info, steps, total)}" if over else told
+            sentence = f"step {steps}: {name}, reward {float(reward):g}, return {total:g}"
+            yield f"{sentence}\n{ending(terminated, info, steps, total)}" if over else sentence
 
 
 def beginning(env: gym.Env) -> str:
@@ -161,10 +161,10 @@ def ending(terminated: bool, info: dict[str, Any], steps: int, total: float) -> 
     >>> ending(True, {"is_success": True}, 3, 1.0)
     'episode terminated with success at step 3, return 1; r starts a new one, q quits'
     """
-    success = {True: " with success", False: " without success", None: ""}
-    told = success[bool(info["is_success"]) if "is_success" in info else None]
+    words = {True: " with success", False: " without success", None: ""}
+    success = words[bool(info["is_success"]) if "is_success" in info else None]
     how = "terminated" if terminated else "truncated"
-    return f"episode {how}{told} at step {steps}, return {total:g}; {NEW_EPISODE} starts a new one, {QUIT} quits"
+    return f"episode {how}{success} at step {steps}, return {total:g}; {NEW_EPISODE} starts a new one, {QUIT} quits"
 
 
 def in_view(env: gym.Env) -> str:
@@ -172,14 +172,16 @@ def in_view(env: gym.Env) -> str:
     base = env.unwrapped
     if not isinstance(base, MiniGridEnv):
         return ""
-    grid, visible = base.gen_obs_grid()
+    grid, visible = base.gen_obs_grid()  # type: ignore[no-untyped-call]
     cells = [grid.get(x, y) for x, y in np.argwhere(visible)]
     things = [f"{cell.color} {cell.type}" for cell in cells if cell is not None and cell.type not in ("wall", "floor")]
     return f"\nin view: {', '.join(sorted(things)) or 'nothing'}"
 
 
-def _screen(picture: np.ndarray) -> str:
-    """A cleared screen with the picture on it, and room for the text below."""
+def _screen(env: gym.Env) -> str:
+    """A cleared screen with the environment's picture on it, and room for the text below."""
+    picture = env.render()
+    assert isinstance(picture, np.ndarray)  # as render_mode="rgb_array" promises
     columns, lines = shutil.get_terminal_size()
     return "\x1b[H\x1b[J" + half_blocks(picture, columns, max(1, lines - TEXT_LINES))
 
@@ -202,5 +204,7 @@ def _shrink(picture: np.ndarray, height: int, width: int) -> np.ndarray:
     """The mean colour of each of height x width blocks."""
     top = np.linspace(0, picture.shape[0], height + 1).astype(int)
     left = np.linspace(0, picture.shape[1], width + 1).astype(int)
-    sums = np.add.reduceat(np.add.reduceat(picture.astype(np.int64), top[:-1], axis=0), left[:-1], axis=1)
-    return (sums // (np.diff(top)[:, None, None] * np.diff(left)[None, :, None])).astype(np.uint8)
+    sums: np.ndarray = np.add.reduceat(np.add.reduceat(picture.astype(np.int64), top[:-1], axis=0), left[:-1], axis=1)
+    pixels: np.ndarray = np.diff(top)[:, None, None] * np.diff(left)[None, :, None]
+    means: np.ndarray = sums // pixels
+    return means.astype(np.uint8)

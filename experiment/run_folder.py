@@ -1,4 +1,4 @@
-"""The folder of a run: where things are, and how they come to be there whole or not at all."""
+"""The folder of a run: its name, its files, and how they are written, whole or not at all."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from reinstate.experiment.constants import constants
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.options import RunOptions
 
@@ -34,7 +35,7 @@ def check_new(path: Path) -> None:
 
 
 def create(path: Path, options: RunOptions, command: list[str]) -> None:
-    """Makes the folder with config.json, command.txt and versions.json."""
+    """Makes the folder with config.json, command.txt, versions.json and constants.json."""
     check_new(path)
     try:
         path.mkdir(parents=True, exist_ok=path.is_dir())  # not another run's, made since it was looked for
@@ -43,6 +44,7 @@ def create(path: Path, options: RunOptions, command: list[str]) -> None:
     write_json(path / "config.json", options.to_json())
     write_text(path / "command.txt", shlex.join(command) + "\n")
     write_json(path / "versions.json", versions())
+    write_json(path / "constants.json", constants())
 
 
 def read_options(path: Path) -> RunOptions:
@@ -64,7 +66,8 @@ def _did_you_mean(path: Path) -> str:
     return f"; did you mean {path.parent / near[0]}?" if near else ""
 
 
-def versions() -> dict[str, Any]:
+def versions() -> dict[str, str]:
+    """Python, the machine, and the packages that results depend on."""
     found = {"python": sys.version.split()[0], "machine": platform.machine(), "system": platform.system()}
     for package in PACKAGES:
         try:

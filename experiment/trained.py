@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,31 +10,32 @@ from reinstate.agents.interface import Agent
 from reinstate.experiment import checkpoint, run_folder
 from reinstate.experiment.build import shapes, untrained
 from reinstate.experiment.errors import UserError
-from reinstate.experiment.options import RunOptions
+from reinstate.experiment.options import RunOptions, pairs_of
 
 
 def load_agent(
-    run: str | Path, which: str = "latest", env_kwargs: tuple[str, ...] = ()
+    run: str | Path, which: str = "latest", env_kwargs: Mapping[str, object] | Iterable[str] = ()
 ) -> tuple[Agent[Any], RunOptions, int]:
     """Builds the agent of the run in folder `run` and loads one of its checkpoints.
 
     Args:
         which: latest, best, or the name of a folder in checkpoints/.
-        env_kwargs: keyword arguments of the environment, in place of the run's: "length=1000".
+        env_kwargs: keyword arguments of the environment, which replace the run's: {"length": 1000} or ["length=1000"].
 
     Returns:
-        The agent; the run's options, with these keyword arguments; the environment steps it had learnt from.
+        The agent; the run's options, with these keyword arguments; the environment steps that it has learnt from.
 
     Raises:
         UserError: no run, or no such checkpoint, is there, it is damaged or of another version, or the keyword
             arguments change what the agent sees or does.
     """
     trained = run_folder.read_options(Path(run))
-    options = trained.with_env_kwargs(env_kwargs) if env_kwargs else trained
+    pairs = pairs_of(env_kwargs)
+    options = trained.with_env_kwargs(pairs) if pairs else trained
     agent = untrained(options)
-    if env_kwargs and shapes(agent) != shapes(untrained(trained)):
+    if pairs and shapes(agent) != shapes(untrained(trained)):
         raise UserError(
-            f"with --env-kwargs {' '.join(env_kwargs)} {options.env} has other observations or actions than {run} was "
+            f"with --env-kwargs {' '.join(pairs)} {options.env} has other observations or actions than {run} was "
             "trained on: leave out what changes them"
         )
     step = checkpoint.load(Path(run), {"agent": agent}, which)

@@ -8,7 +8,7 @@ import torch
 
 from reinstate.agents.build import build_extras
 from reinstate.agents.collector import collect, stagger, start_collecting
-from reinstate.agents.interface import Agent
+from reinstate.agents.interface import Agent, Stateful
 from reinstate.agents.ppo import build_learner, update
 from reinstate.agents.rollout import EpisodeEnd
 from reinstate.envs.seeds import spawn_seeds
@@ -55,15 +55,19 @@ class Trainer:
         """What the parts are and what they cost, a line each."""
         extras = self.learner.extras
         lines = [self.agent.describe(self.options.num_envs)]
-        lines += [part.describe() for part in (*extras.side_learners, *extras.terms)]
+        lines += [side_learner.describe() for side_learner in extras.side_learners]
+        lines += [term.describe() for term in extras.terms]
         return [line for line in lines if line]
 
     def state_dict(self) -> dict[str, Any]:
         """Plain values; the environments' own state is theirs (`get_state` of batched ones)."""
-        parts = {"agent": self.agent, "learner": self.learner, "collector": self.collector}
-        return {name: part.state_dict() for name, part in parts.items()}
+        return {name: part.state_dict() for name, part in self.parts().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes over the values of `state_dict`."""
-        for name in ("agent", "learner", "collector"):
-            getattr(self, name).load_state_dict(state[name])
+        for name, part in self.parts().items():
+            part.load_state_dict(state[name])
+
+    def parts(self) -> dict[str, Stateful]:
+        """Everything that a run must remember, by name."""
+        return {"agent": self.agent, "learner": self.learner, "collector": self.collector}

@@ -14,7 +14,7 @@ from reinstate.agents.interface import Agent
 from reinstate.agents.memory_agent import MemoryAgent
 from reinstate.experiment import checkpoint, run_folder
 from reinstate.experiment.build import check_device, streams, untrained
-from reinstate.experiment.evaluation import evaluate, passes
+from reinstate.experiment.evaluation import Evaluation, evaluate, passes
 from reinstate.experiment.inspection import most_read, play_episode, slots_of
 from reinstate.experiment.metrics import Metrics
 from reinstate.experiment.option_checks import check
@@ -27,8 +27,19 @@ SHOWN = 8  # slots in a picture of the memory
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
 
 
-def train(options: RunOptions, command: list[str]) -> int:
-    """Runs `options`; returns the exit code: 0, 130 after Ctrl-C, 1 where learning broke down."""
+def train(options: RunOptions, command: list[str]) -> Path:
+    """Trains, evaluates and saves; returns the run folder.
+
+    Whatever ends the training early, what was learnt until then is saved first.
+
+    Args:
+        command: the words of the command, for the run folder.
+
+    Raises:
+        UserError: the options make no sense; nothing was written.
+        FloatingPointError: learning broke down; what is saved are the parameters before that.
+        KeyboardInterrupt: Ctrl-C.
+    """
     check(options)
     check_device(options.device)
     torch.set_num_threads(options.torch_threads)
@@ -38,27 +49,17 @@ def train(options: RunOptions, command: list[str]) -> int:
     folder = Path(options.run_dir) if options.run_dir else run_folder.default_run_dir(options)
     run_folder.create(folder, options, command)
     run = Run(options, folder, agent)
-    code = 0
     try:
-        while run.trainer.steps_done < options.total_timesteps:
-            log, episodes = run.trainer.step()
-            run.metrics.note(log)
-            run.metrics.note_episodes(episodes)
-            if run.after_update():
-                break
-    except KeyboardInterrupt:
-        code = 130
-        print(f"\ninterrupted at {run.trainer.steps_done} steps; saving", flush=True)
-    except FloatingPointError as error:  # raised before the step, so the parameters are still good
-        code = 1
-        print(f"error: {error}", file=sys.stderr)
-    except BaseException:  # an environment that fails, say
+        run.learn()
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            print(f"\ninterrupted at {run.trainer.steps_done} steps; saving", flush=True)
         run.finish(interrupted=True)
         raise
     finally:
         run.trainer.envs.close()
-    run.finish(interrupted=code != 0)
-    return code
+    run.finish(interrupted=False)
+    return folder
 
 
 class Run:
@@ -68,11 +69,9 @@ class Run:
         self.options, self.folder, self.agent = options, folder, agent
         self.trainer = Trainer(options, agent)
         self.announce()
-        values = options.to_json()
-        flat = {k: v for k, v in values.items() if not isinstance(v, dict)}
-        self.metrics = Metrics(folder, flat | values["memory"] | values["learning"])
+        self.metrics = Metrics(folder, options.flat())
         self.schedule = Schedule.begin(options)
-        self.evaluation: dict[str, Any] = {}
+        self.evaluation: dict[str, Evaluation] = {}
         self.evaluated_at = -1
         self.started = self.last_line = time.perf_counter()
         self.bar = tqdm(total=options.total_timesteps, unit="step", unit_scale=True, disable=not sys.stderr.isatty())
@@ -90,8 +89,17 @@ class Run:
         print(f"watch it: tensorboard --logdir {self.folder}")
         print("the first run compiles the environments, which takes some seconds", flush=True)
 
+    def learn(self) -> None:
+        """Trains until `total_timesteps`, or until an evaluation reaches `stop_at_success`."""
+        while self.trainer.steps_done < self.options.total_timesteps:
+            log, episodes = self.trainer.step()
+            self.metrics.note(log)
+            self.metrics.note_episodes(episodes)
+            if self.after_update():
+                return
+
     def after_update(self) -> bool:
-        """Does what is due; True where training shall stop."""
+        """Logs, evaluates and saves, whichever is due; True where training must stop."""
         o, step = self.options, self.trainer.steps_done
         self.bar.update(step - self.bar.n)
         if self.schedule.log_due(step):
@@ -121,7 +129,7 @@ class Run:
         """Environment steps a second since the start, evaluations included."""
         return step / (time.perf_counter() - self.started)
 
-    def evaluate(self, step: int) -> dict[str, Any]:
+    def evaluate(self, step: int) -> dict[str, Evaluation]:
         """Greedy and sampled, on seeds of their own at every evaluation; the best so far is saved."""
         if step == self.evaluated_at:  # training has just stopped here
             return self.evaluation
@@ -131,9 +139,10 @@ class Run:
             for kind, greedy in (("greedy", True), ("sampled", False))
         }
         for tag, kind in (("eval", "greedy"), ("eval_sampled", "sampled")):
-            names = ("mean_reward", "success_rate", "mean_ep_length")
-            found = {f"{tag}/{n}": self.evaluation[kind][n] for n in names}
-            self.metrics.note({k: v for k, v in found.items() if v is not None})
+            r = self.evaluation[kind]
+            self.metrics.note({f"{tag}/mean_reward": r["mean_reward"], f"{tag}/mean_ep_length": r["mean_ep_length"]})
+            if r["success_rate"] is not None:
+                self.metrics.note({f"{tag}/success_rate": r["success_rate"]})
         self.metrics.write(step, {"time/fps": self.fps(step)})
         if isinstance(self.agent, MemoryAgent):
             self.show_memory(self.agent, step, seed)
@@ -158,23 +167,23 @@ class Run:
         """The last evaluation, of the last parameters, and the last checkpoint."""
         self.bar.close()
         step = self.trainer.steps_done
+        results: dict[str, Evaluation] = {}
         try:
             if not interrupted:
                 results = self.evaluate(step)
                 (self.folder / "eval").mkdir(exist_ok=True)
                 run_folder.write_json(self.folder / "eval" / "final.json", {"step": step, **results})
-        finally:  # whatever comes of the evaluation
+        finally:  # also where the evaluation fails
             if not checkpoint.is_saved(self.folder, step):
                 self.save(step)
             self.metrics.close()
         minutes = (time.perf_counter() - self.started) / 60
         print(f"{step:,} steps, {self.metrics.episodes:,} episodes in {minutes:.1f} minutes")
-        if not interrupted:
-            print_results(results)
+        print_results(results)
         print(f"evaluate it: reinstate evaluate {self.folder}")
 
 
-def print_results(results: dict[str, Any]) -> None:
+def print_results(results: dict[str, Evaluation]) -> None:
     """One line for each kind of policy."""
     for kind, r in results.items():
         success = "" if r["success_rate"] is None else f"  success {r['success_rate']:.3f}"
@@ -182,7 +191,7 @@ def print_results(results: dict[str, Any]) -> None:
         print(f"{kind:>8}: return {r['mean_reward']:.3f}{success}{cues}  length {r['mean_ep_length']:.1f}")
 
 
-def score(result: dict[str, Any]) -> float:
-    """What `best` goes by: the success rate, or the mean reward where the environment does not report success."""
+def score(result: Evaluation) -> float:
+    """What the best checkpoint is chosen by: the success rate, or the mean return where success is not reported."""
     rate = result["success_rate"]
-    return float(result["mean_reward"] if rate is None else rate)
+    return result["mean_reward"] if rate is None else rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 from torch.optim import Optimizer
@@ -14,5 +15,6 @@ def optimizer_state(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def load_optimizer_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """Takes over what `optimizer_state` gave."""
-    optimizer.load_state_dict({**state, "state": {int(number): values for number, values in state["state"].items()}})
+    """Takes over what `optimizer_state` gave, as copies: torch would go on to write into the tensors of `state`."""
+    values = {int(number): deepcopy(each) for number, each in state["state"].items()}
+    optimizer.load_state_dict({**state, "state": values})

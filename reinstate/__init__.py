@@ -16,11 +16,12 @@ import reinstate.envs  # noqa: F401  registers the environments
 
 if TYPE_CHECKING:
     from reinstate.envs.minigrid_vector import make_vec
+    from reinstate.experiment.api import train
+    from reinstate.experiment.errors import UserError
     from reinstate.experiment.evaluation import evaluate
     from reinstate.experiment.trained import load_agent
-    from reinstate.experiment.training import train
 
-__all__ = ["__version__", "evaluate", "load_agent", "make_vec", "train"]
+__all__ = ["UserError", "__version__", "evaluate", "load_agent", "make_vec", "train"]
 
 try:
     __version__ = version("reinstate")
@@ -28,10 +29,11 @@ except PackageNotFoundError:  # a checkout that was not installed
     __version__ = "0+unknown"
 
 _HOME = {  # imported on use: torch and numba take seconds
+    "UserError": "reinstate.experiment.errors",
     "evaluate": "reinstate.experiment.evaluation",
     "load_agent": "reinstate.experiment.trained",
     "make_vec": "reinstate.envs.minigrid_vector",
-    "train": "reinstate.experiment.training",
+    "train": "reinstate.experiment.api",
 }
 
 

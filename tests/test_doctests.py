@@ -11,14 +11,15 @@ ROOT = Path(__file__).parents[1]
 
 def name_of(path: Path) -> str:
     """The module's name: folders beside `reinstate` are installed inside it."""
-    name = path.parent.name if path.parent.name == "reinstate" else f"reinstate.{path.parent.name}"
-    return name if path.stem == "__init__" else f"{name}.{path.stem}"
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = parts if parts[0] == "reinstate" else ("reinstate", *parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 MODULES = [
     name_of(path)
     for folder in ("reinstate", "agents", "envs", "experiment", "memory")
-    for path in sorted((ROOT / folder).glob("*.py"))
+    for path in sorted((ROOT / folder).rglob("*.py"))
     if ">>>" in path.read_text()
 ]
 

@@ -20,7 +20,8 @@ def pack_bits(bits: Tensor) -> Tensor:
     >>> pack_bits(torch.tensor([[True, False, False, False, False, False, False, True, True]]))
     tensor([[129,   1]], dtype=torch.uint8)
     """
-    padded = F.pad(bits.to(torch.uint8), (0, -bits.shape[1] % 8)).view(len(bits), -1, 8)
+    padded = F.pad(bits.to(torch.uint8), (0, -bits.shape[1] % 8))
+    padded = padded.view(len(bits), padded.shape[1] // 8, 8)
     powers = torch.tensor([1, 2, 4, 8, 16, 32, 64, 128], dtype=torch.uint8, device=bits.device)
     return (padded * powers).sum(dim=2, dtype=torch.uint8)
 

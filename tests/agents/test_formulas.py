@@ -6,23 +6,22 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reinstate.agents.advantages import GoingRate, discount, discounted_steps, gae, relative_advantages
-from reinstate.agents.episodic import trace_after, value_after
+from reinstate.agents.extensions.imitation import imitation_loss
 from reinstate.agents.heads import ActorCriticHeads, choose, elapsed, soft_cap
-from reinstate.agents.learner import share_between
 from reinstate.agents.losses import (
+    SMALLEST_SCALE,
     approximate_kl,
     clipped_policy_loss,
     entropy,
     explained_variance,
-    imitation_loss,
+    scale_loss,
     value_loss,
 )
-from reinstate.agents.replay import pick
-from reinstate.agents.running import EPISODES, EpisodeLength, Income, Moments
+from reinstate.agents.returns import AverageReward, discount, discounted_steps, gae, relative_advantages
+from reinstate.agents.statistics import EPISODES, SMALLEST_STD, EpisodeLength, RewardRate, RunningMoments
 
 
 def array(*values):
@@ -31,7 +30,7 @@ def array(*values):
 
 def test_gae_by_hand():
     """gamma 0.5, lambda 0.5. Decisions 0, 2, 4 are of one environment, which terminates with 2; 1 and 3 of another, cut
-    at 3 with V(final observation) 8. What follows on 4 is worth 12, and is not in the chunk."""
+    at 3 with V(final observation) 8. What follows on 4 is worth 12, and is not in the rollout."""
     advantage = gae(
         reward=array(1.0, 3.0, 2.0, 4.0, 5.0),
         value=array(2.0, 6.0, 4.0, 8.0, 10.0),
@@ -44,6 +43,7 @@ def test_gae_by_hand():
     assert advantage.tolist() == [1 + 0.25 * -2, 1.0, -2.0, 0.0, 1.0]
 
 
+@settings(max_examples=50)
 @given(st.integers(1, 12), st.integers(1, 3), st.integers(0, 2**31))
 def test_gae_agrees_with_a_naive_sum(count, num_envs, seed):
     """Decisions of several environments in any order; an episode goes on with probability 0.8."""
@@ -75,17 +75,20 @@ def decisions(reward, duration, follow, terminal):
     )
 
 
-def test_advantages_relative_to_the_going_rate_by_hand():
-    """H = 10, rho = 0.1, so going on for ever is worth 1. Two steps for 0.2, then one for 0.4, which terminates."""
+def test_advantages_relative_to_the_average_reward_by_hand():
+    """H = 10, rho = 0.1, so rho H = 1. Two steps for 0.2, then one for 0.4, which terminates."""
     x = decisions([0.2, 0.4], [2.0, 1.0], [1, -1], [False, True])
     value, half = torch.tensor([0.5, 0.25]), torch.tensor([0.5, 0.5])
-    got = relative_advantages(x, value, torch.tensor([0.25, 9.0]), half, torch.tensor([0.0, 0.1]), GoingRate(0.1, 10.0))
+    got = relative_advantages(
+        x, value, torch.tensor([0.25, 9.0]), half, torch.tensor([0.0, 0.1]), AverageReward(0.1, 10.0)
+    )
     two, one = math.exp(-0.2), math.exp(-0.1)
     last = (0.4 - 0.1) * 10 * (1 - one) + 0.1 - one * 1.0 - 0.25
-    # The first brings the going rate and no more.
+    # The first is paid the average reward.
     assert got.tolist() == pytest.approx([0.0 + two * 0.25 - 0.5 + two * 0.5 * last, last], rel=1e-5)
 
 
+@settings(max_examples=50)
 @given(st.floats(-2, 2), st.floats(1, 1000), st.lists(st.integers(1, 400), min_size=1, max_size=6))
 def test_what_is_paid_evenly_is_worth_the_same_however_it_is_cut(rate, horizon, pieces):
     """One decision for all steps, or one for each piece with the values of what is left."""
@@ -94,14 +97,14 @@ def test_what_is_paid_evenly_is_worth_the_same_however_it_is_cut(rate, horizon, 
     duration = torch.tensor(pieces, dtype=torch.float32)
     cut = decisions((rate * duration).tolist(), duration.tolist(), [-1] * len(pieces), [False] * len(pieces))
     nothing = torch.zeros(len(pieces))
-    got = relative_advantages(cut, worth[:-1], worth[1:], nothing, nothing, GoingRate(0.0, horizon))
+    got = relative_advantages(cut, worth[:-1], worth[1:], nothing, nothing, AverageReward(0.0, horizon))
     torch.testing.assert_close(got, nothing, atol=1e-3 * max(1.0, horizon), rtol=0)
     assert worth[0].item() == pytest.approx(rate * horizon * (1 - math.exp(-sum(pieces) / horizon)), rel=1e-3, abs=1e-4)
     assert discounted_steps(torch.tensor([1e-6]), 1e3).item() == pytest.approx(1e-6)
 
 
 @given(st.integers(1, 8), st.floats(-2, 2), st.floats(2, 100), st.booleans(), st.integers(0, 2**31))
-def test_the_going_rate_changes_no_advantage(count, rate, horizon, ends, seed):
+def test_the_average_reward_changes_no_advantage(count, rate, horizon, ends, seed):
     """Values relative to rho H and rewards relative to rho: the advantages are those of plain rewards and values."""
     rng = np.random.default_rng(seed)
     reward, value = (torch.from_numpy(rng.normal(size=count)).float() for _ in range(2))
@@ -110,21 +113,14 @@ def test_the_going_rate_changes_no_advantage(count, rate, horizon, ends, seed):
     follow = [*range(1, count), -1]
     x = decisions(reward.tolist(), duration.tolist(), follow, [False] * (count - 1) + [ends])
     lam, none = torch.full((count,), 0.9), torch.zeros(count)
-    plain = relative_advantages(x, value, following, lam, none, GoingRate(0.0, horizon))
+    plain = relative_advantages(x, value, following, lam, none, AverageReward(0.0, horizon))
     shift = rate * horizon
-    relative = relative_advantages(x, value - shift, following - shift, lam, none, GoingRate(rate, horizon))
+    relative = relative_advantages(x, value - shift, following - shift, lam, none, AverageReward(rate, horizon))
     torch.testing.assert_close(relative, plain, atol=2e-3, rtol=1e-3)
 
 
 def test_time_is_discounted_however_it_is_cut():
     assert discount(torch.tensor([3.0]), 7.0).item() == pytest.approx(discount(torch.ones(3), 7.0).prod().item())
-
-
-def test_what_comes_after_an_event():
-    """Two episodes of two events: the value of the next, after the last its own; weights of at most 1."""
-    follow = torch.tensor([1, -1, 3, -1])
-    assert value_after(torch.tensor([1.0, 2.0, 3.0, 4.0]), follow).tolist() == [2.0, 2.0, 4.0, 4.0]
-    assert trace_after(torch.tensor([9.0, 0.5, 9.0, 1.5]), follow).tolist() == [0.5, 0.0, 1.0, 0.0]
 
 
 def test_policy_loss_is_clipped_on_the_side_that_would_go_further():
@@ -150,6 +146,8 @@ def test_imitation_learns_from_what_would_hardly_be_done_any_more():
 
 
 def test_small_formulas():
+    size = math.log(2.0 + SMALLEST_SCALE)
+    assert scale_loss(torch.tensor([1.0]), torch.tensor([-2.0])).item() == pytest.approx((1 - size) ** 2 / 2)
     assert value_loss(torch.tensor([3.0]), torch.tensor([1.0])).item() == 2.0
     assert entropy(torch.zeros(1, 4)).item() == pytest.approx(math.log(4))
     assert approximate_kl(torch.tensor([0.0]), torch.tensor([0.0])).item() == 0.0
@@ -183,7 +181,7 @@ def test_values_stay_when_their_units_change():
     assert (heads.value(timed).squeeze(-1) * 50 - 1).tolist() == pytest.approx(before.tolist(), abs=1e-3)
 
 
-def test_the_critic_is_told_the_time_and_the_policy_is_not():
+def test_only_the_critic_sees_the_time():
     torch.manual_seed(0)
     heads = ActorCriticHeads(8, 3)
     torch.nn.init.normal_(heads.value[-1].weight)
@@ -196,17 +194,17 @@ def test_the_critic_is_told_the_time_and_the_policy_is_not():
 
 
 def test_running_figures_forget_slowly():
-    moments, income = Moments(), Income()
-    assert income.rate == 0.0
+    moments, reward_rate = RunningMoments(), RewardRate()
+    assert reward_rate.rate == 0.0
     moments.add(torch.tensor([1.0, 3.0]))
-    income.add(2.0, 4.0)
-    assert (moments.mean, moments.std, income.rate) == pytest.approx((2.0, 1.0, 0.5))  # the first as they are
+    reward_rate.add(2.0, 4.0)
+    assert (moments.mean, moments.std, reward_rate.rate) == pytest.approx((2.0, 1.0, 0.5))  # the first as they are
     moments.add(torch.tensor([100.0]))
-    income.add(0.0, 4.0)
-    assert 2.0 < moments.mean < 100.0 and income.rate == pytest.approx(0.95 * 2 / (0.95 * 4 + 4))
-    same = Moments()
+    reward_rate.add(0.0, 4.0)
+    assert 2.0 < moments.mean < 100.0 and reward_rate.rate == pytest.approx(0.95 * 2 / (0.95 * 4 + 4))
+    same = RunningMoments()
     same.add(torch.tensor([5.0, 5.0]))
-    assert same.std > 0
+    assert same.std == pytest.approx(SMALLEST_STD)
 
 
 def test_the_usual_length_of_an_episode():
@@ -220,18 +218,3 @@ def test_the_usual_length_of_an_episode():
     assert length.mean == pytest.approx(30)
     length.add([100] * 5 * EPISODES, 4)
     assert length.mean == pytest.approx(100, abs=1)
-
-
-def test_the_novel_have_their_share():
-    novel = torch.tensor([True, False, False, False])
-    assert share_between(novel, 0.4).tolist() == pytest.approx([0.4, 0.2, 0.2, 0.2])
-    assert share_between(novel[1:], 0.4).tolist() == pytest.approx([1 / 3] * 3)
-    assert share_between(novel[:1], 0.4).tolist() == [1.0]
-
-
-@given(st.lists(st.booleans(), min_size=1, max_size=20), st.integers(1, 12), st.integers(0, 2**31))
-def test_only_complete_decisions_are_picked(complete, most, seed):
-    chunk = SimpleNamespace(complete=torch.tensor(complete))
-    picked = pick(chunk, most, torch.Generator().manual_seed(seed)).tolist()
-    assert picked == sorted(set(picked)) and len(picked) == min(most, sum(complete))
-    assert all(complete[i] for i in picked)

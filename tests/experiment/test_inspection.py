@@ -2,28 +2,24 @@
 
 import base64
 import io
+import json
 import re
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from reinstate.agents.encoders import ObservationSpec
+from reinstate.agents.networks import ObservationSpec
 from reinstate.envs.adapt import make_vector
-from reinstate.experiment.build import build_envs
+from reinstate.experiment.build import build_envs, untrained
 from reinstate.experiment.cli import main
-from reinstate.experiment.evaluation import play
+from reinstate.experiment.evaluation import play, start_evaluating
 from reinstate.experiment.inspection import BAR, Slots, bars, most_read, play_episode, sheet, slots_of
+from reinstate.experiment.options import RunOptions
 from reinstate.experiment.pictures import picture, png
 from reinstate.experiment.trained import load_agent
-
-FLAGS = "--env Reinstate/GridTMazePassive-v0 --env-kwargs length=4 --num-envs 4 --eval-episodes 2 --chunk-steps 16"
-
-
-def train(folder, *flags, steps=2_000):
-    words = [*FLAGS.split(), "--total-timesteps", str(steps), "--run-dir", str(folder)]
-    assert main(["train", *words, *flags]) == 0
 
 
 def test_a_symbolic_view_looks_as_the_environment_draws_it():
@@ -72,10 +68,13 @@ def first_with_slots(agent, options, count):
 
 
 @pytest.mark.parametrize("mode", ["direct", "none"])
-def test_slots_of_an_episode(tmp_path, mode):
-    """The codec reads some of these few views after some chunks: what is reinstated is what was seen."""
-    train(tmp_path / "run", "--recalculation", mode, steps=6_000)
-    agent, options, _ = load_agent(tmp_path / "run")
+def test_slots_of_an_episode(memory_run, tmp_path, mode):
+    """After this little training the codec reads most of the few views: what is reinstated is what was seen."""
+    run = shutil.copytree(memory_run, tmp_path / "run")
+    config = json.loads((run / "config.json").read_text())
+    config["memory"]["recalculation"] = mode  # the same parameters, read in another way
+    (run / "config.json").write_text(json.dumps(config))
+    agent, options, _ = load_agent(run)
     seed, episode, slots = first_with_slots(agent, options, 2)
     assert (np.diff(slots.step) > 0).all()
     faithful = slots.fidelity == 1
@@ -86,7 +85,7 @@ def test_slots_of_an_episode(tmp_path, mode):
     assert (slots.gradient is None) == (mode == "none")
     if mode == "direct":
         sent = []
-        for later in (0.0, 1.0, 2.0):  # the gradient is in proportion to what was paid after the decisions
+        for later in (0.0, 1.0, 2.0):  # the gradient is in proportion to the rewards after the decisions
             episode.memory.paid[:] = float(episode.total[0]) - later
             sent.append(slots_of(agent, episode).gradient)
         assert not sent[0].any() and sent[1].any()
@@ -96,17 +95,18 @@ def test_slots_of_an_episode(tmp_path, mode):
     assert all(p.grad is None or not p.grad.any() for p in agent.parameters())
 
 
-def test_the_episode_is_the_first_of_its_seed(tmp_path):
-    """Episodes of three steps: several end before a chunk does."""
-    run = tmp_path / "run"
-    flags = "--env Reinstate/MemoryChain-v0 --env-kwargs length=2 --num-envs 4 --eval-episodes 2".split()
-    assert main(["train", *flags, "--total-timesteps", "64", "--run-dir", str(run)]) == 0
-    agent, options, _ = load_agent(run)
+def test_the_episode_is_the_first_of_its_seed():
+    """Observations are kept beside its slots, and change nothing."""
+    options = RunOptions(env="Reinstate/MemoryChain-v0", env_kwargs=("length=2",))
+    agent = untrained(options)
+    returns = set()
     for seed in range(6):
-        vector = build_envs(options, 1)
-        (first,) = play(vector, agent, np.array([1]), seed, False, options.learning.hold_growth)
-        vector.close()
+        envs = build_envs(options, 1)
+        (first,) = play(envs, agent, start_evaluating(envs, agent, options, seed, greedy=False), np.array([1]))
+        envs.close()
         assert float(play_episode(agent, options, seed, greedy=False).total[0]) == first.ret
+        returns.add(first.ret)
+    assert len(returns) > 1
 
 
 def hand_made(gradient):
@@ -136,10 +136,8 @@ def test_bars_are_as_high_as_the_weights():
     assert re.findall(r"height:(\d+)px", bars(np.array([0.0, 0.5, 1.0]))) == ["0", str(BAR // 2), str(BAR)]
 
 
-def test_inspect_command(tmp_path, capsys):
-    run = tmp_path / "run"
-    train(run, steps=400)
-    capsys.readouterr()
+def test_inspect_command(memory_run, tmp_path, capsys):
+    run = shutil.copytree(memory_run, tmp_path / "run")
     assert main(["inspect", str(run), "--stochastic"]) == 0
     assert str(run / "inspect.html") in capsys.readouterr().out
     assert (run / "inspect.html").read_text().count("<img") >= 2
@@ -156,22 +154,18 @@ def test_inspect_command(tmp_path, capsys):
         (["--checkpoint", "x"], "there is"),
     ],
 )
-def test_bad_input_of_inspect(tmp_path, capsys, flags, says):
-    train(tmp_path / "run", steps=64)
-    capsys.readouterr()
-    assert main(["inspect", str(tmp_path / "run"), *flags]) == 2
+def test_bad_input_of_inspect(memory_run, capsys, flags, says):
+    assert main(["inspect", str(memory_run), *flags]) == 2
     assert says in capsys.readouterr().err
 
 
-def test_an_agent_without_memory_has_nothing_to_show(tmp_path, capsys):
-    train(tmp_path / "run", "--agent", "none", steps=64)
-    assert main(["inspect", str(tmp_path / "run")]) == 2
+def test_an_agent_without_memory_has_nothing_to_show(memoryless_run, capsys):
+    assert main(["inspect", str(memoryless_run)]) == 2
     assert "--agent none" in capsys.readouterr().err
 
 
-def test_tensorboard_shows_the_memory(tmp_path):
-    train(tmp_path / "run")
-    events = EventAccumulator(str(tmp_path / "run"))
+def test_tensorboard_shows_the_memory(memory_run):
+    events = EventAccumulator(str(memory_run))
     events.Reload()
     assert events.Tags()["images"] == ["memory/seen_above_reinstated"]
     assert events.Images("memory/seen_above_reinstated")[0].height == 112

@@ -1,11 +1,8 @@
-"""The command `reinstate play`, driven through pipes and through a terminal that nobody sits at."""
+"""The command `reinstate play`, driven by lines of text and through a terminal that nobody sits at."""
 
 import io
 import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import gymnasium as gym
 import numpy as np
@@ -14,8 +11,9 @@ import pytest
 from maze_play import ALL_IDS
 
 from reinstate.experiment.cli import main
+from reinstate.experiment.errors import UserError
 from reinstate.experiment.keyboard import keys_of_terminal, keys_of_window
-from reinstate.experiment.play import action_names, half_blocks, keys_of_actions
+from reinstate.experiment.play import TEXT_LINES, action_names, half_blocks, keys_of_actions
 
 T_MAZE = ["Reinstate/TMazePassive-v0", "--env-kwargs", "length=2", "--seed", "0"]  # the goal of seed 0 is up
 
@@ -25,21 +23,13 @@ def play(monkeypatch, keys, *arguments):
     return main(["play", *arguments])
 
 
-def test_a_t_maze_is_won_through_a_pipe():
-    command = [sys.executable, "-m", "reinstate", "play", *T_MAZE]
-    done = subprocess.run(
-        command,
-        input="right\nright\nup\nq\n",
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-        cwd=Path(__file__).parents[2],
-    )
-    *_, last, end = done.stdout.splitlines()
+def test_a_t_maze_is_won(monkeypatch, capsys):
+    assert play(monkeypatch, ["right", "right", "up", "q"], *T_MAZE) == 0
+    printed = capsys.readouterr().out
+    *_, last, end = printed.splitlines()
     assert last == "step 3: up, reward 1, return 1"
     assert end.startswith("episode terminated with success at step 3, return 1")
-    assert "\x1b" not in done.stdout
+    assert "\x1b" not in printed
 
 
 def test_what_follows_the_quit_key_is_not_played(monkeypatch, capsys):
@@ -66,14 +56,14 @@ def test_losing_restarting_and_keys_without_an_action(monkeypatch, capsys):
 def test_the_keys_of_minigrid(monkeypatch, capsys):
     keys = ["left", "right", "up", "p", "d", "space", "enter"]
     assert play(monkeypatch, keys, "MiniGrid-MemoryS7-v0") == 0
-    told = capsys.readouterr().out
-    assert "a new episode: go to the matching object" in told
-    played = re.findall(r"step \d: (\w+),", told)
+    printed = capsys.readouterr().out
+    assert "a new episode: go to the matching object" in printed
+    played = re.findall(r"step \d: (\w+),", printed)
     assert played == ["left", "right", "forward", "pickup", "drop", "toggle", "done"]
 
 
 @pytest.mark.parametrize(("seed", "cue"), [(0, "green ball"), (1, "green key")])
-def test_the_cue_of_a_grid_is_told_while_it_is_in_view(monkeypatch, capsys, seed, cue):
+def test_the_cue_of_a_grid_is_named_while_it_is_in_view(monkeypatch, capsys, seed, cue):
     arguments = ["Reinstate/GridTMazePassive-v0", "--env-kwargs", "length=10", "--seed", str(seed)]
     assert play(monkeypatch, ["left", "left"], *arguments) == 0
     seen = [line for line in capsys.readouterr().out.splitlines() if line.startswith("in view: ")]
@@ -174,3 +164,19 @@ def test_an_environment_without_a_picture_is_refused(monkeypatch, capsys):
     monkeypatch.setitem(gym.registry, "Bare-v0", gym.envs.registration.EnvSpec("Bare-v0", entry_point=gym.Env))
     assert play(monkeypatch, ["q"], "Bare-v0") == 2
     assert capsys.readouterr().err.count("rgb_array") == 1
+
+
+def test_a_terminal_shows_the_picture_above_the_text(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: (40, 21))
+    assert play(monkeypatch, ["right"], *T_MAZE) == 0
+    screens = capsys.readouterr().out.split("\x1b[H\x1b[J")[1:]
+    assert len(screens) == 2 and all("keys: " in screen for screen in screens)
+    assert all(0 < screen.count("\x1b[0m\n") <= 21 - TEXT_LINES for screen in screens)
+    assert screens[1].endswith("step 1: right, reward 0, return 0\n")
+
+
+def test_more_actions_than_keys():
+    assert len(keys_of_actions(list(range(34)))) == 34
+    with pytest.raises(UserError, match="the environment has 35 actions, and only 34 can have a key"):
+        keys_of_actions(list(range(35)))

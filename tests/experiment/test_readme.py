@@ -3,6 +3,7 @@
 import io
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 COMMANDS = re.findall(
     r"^(reinstate (?:train|evaluate|inspect|play) .*)$", (ROOT / "README.md").read_text(), re.MULTILINE
 )
-TINY = "--total-timesteps 64 --num-envs 2 --eval-episodes 2 --chunk-steps 16".split()
+TINY = "--total-timesteps 64 --num-envs 2 --eval-episodes 1 --rollout-steps 16".split()
 
 
 def test_there_are_commands_of_every_kind():
@@ -25,20 +26,17 @@ def test_train_commands(tmp_path, command):
     assert main([*shlex.split(command)[1:], *TINY, "--run-dir", str(tmp_path / "run")]) == 0
 
 
-def test_evaluate_commands(tmp_path):
-    run = str(tmp_path / "run")
-    assert main(["train", "--agent", "none", *TINY, "--run-dir", run]) == 0
+def test_evaluate_commands(memory_run):
     for command in (c for c in COMMANDS if c.split()[1] == "evaluate"):
-        words = [run if w == "runs/NAME" else "2" if w == "200" else w for w in shlex.split(command)[1:]]
+        words = [str(memory_run) if w == "runs/NAME" else "2" if w == "200" else w for w in shlex.split(command)[1:]]
         assert main(words) == 0
 
 
-def test_inspect_commands(tmp_path):
-    run = str(tmp_path / "run")
-    assert main(["train", *TINY, "--run-dir", run]) == 0
+def test_inspect_commands(memory_run, tmp_path):
+    run = shutil.copytree(memory_run, tmp_path / "run")
     for command in (c for c in COMMANDS if c.split()[1] == "inspect"):
-        assert main([run if w == "runs/NAME" else w for w in shlex.split(command)[1:]]) == 0
-    assert (tmp_path / "run" / "inspect.html").is_file()
+        assert main([str(run) if w == "runs/NAME" else w for w in shlex.split(command)[1:]]) == 0
+    assert (run / "inspect.html").is_file()
 
 
 def test_play_commands(monkeypatch, capsys):
@@ -48,12 +46,9 @@ def test_play_commands(monkeypatch, capsys):
         assert capsys.readouterr().out.startswith("keys: ")
 
 
-def test_the_python_lines(tmp_path, capsys):
-    run = str(tmp_path / "run")
-    assert main(["train", *TINY, "--run-dir", run]) == 0
-    capsys.readouterr()
+def test_the_python_lines(memory_run, capsys):
     (lines,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
-    exec(lines.replace("runs/NAME", run), {})
+    exec(lines.replace("runs/NAME", str(memory_run)), {})
     assert "'success_rate'" in capsys.readouterr().out
 
 

@@ -30,7 +30,8 @@ SMALL = "--num-envs 16 --total-timesteps 12000 --eval-every 0 --eval-episodes 2 
 PLAIN = "--num-envs 16 --total-timesteps 12000 --eval-every 0 --eval-episodes 2 "
 RUNS = {
     "direct, symbols": SMALL + "--env Reinstate/GridTMazeCrowdedPassive-v0 --env-kwargs length=20 "
-    "--rollout-steps 32 --rollout-decisions 16 --ent-coef 0.1 --final-ent-coef 0.02 --novelty-bonus 0 --imitation-coef 0",
+    "--rollout-steps 32 --rollout-decisions 16 --ent-coef 0.1 --final-ent-coef 0.02 --novelty-bonus 0 "
+    "--imitation-coef 0",
     "target, symbols": SMALL + "--env Reinstate/GridTMazeActive-v0 --env-kwargs length=15 --recalculation target",
     "refresh, image": SMALL + "--env Reinstate/GridTMazePassive-v0 --env-kwargs length=10 observation=pixels "
     "--recalculation refresh",

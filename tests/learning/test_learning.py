@@ -1,17 +1,22 @@
-"""Learning takes minutes: `make slow`. More seeds, and controls: benchmarks/recalculation/, benchmarks/delay/."""
+"""Learning takes minutes: `make slow`. More seeds, and controls: the suites of benchmarks/."""
 
 import json
 import shlex
 
 import pytest
-from ladder import RUNGS
-from run import MEMORY_OPTIONS, OPTIONS
 
 from reinstate.experiment.cli import main
 
 SOLVE = ["--stop-at-success", "0.98"]
-CROWDED = [*OPTIONS.split(), *MEMORY_OPTIONS.split(), "--total-timesteps", "3000000"]  # chunks shorter than the delay
 PLAIN = "--env Reinstate/GridTMazePassive-v0 --total-timesteps 3000000".split()
+
+
+def flags_of(suite, task, variant):
+    """The options of a run of benchmarks/suites/, as its table has it."""
+    from benchmarks.suite import FOLDER, load
+
+    found = {(run.task, run.variant): run.flags for run in load(FOLDER / f"{suite}.toml").runs}
+    return shlex.split(found[task, variant])
 
 
 def greedy_success(run, *flags):
@@ -29,8 +34,10 @@ def test_the_cue_is_remembered_with_the_memory_and_not_without(tmp_path):
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_crowded_room_is_learnt_with_recalculation_and_not_without(tmp_path):
-    assert greedy_success(tmp_path / "direct", *CROWDED, *SOLVE) >= 0.95
-    assert greedy_success(tmp_path / "none", *CROWDED, "--recalculation", "none") <= 0.65
+    """Rollouts are shorter than the delay."""
+    direct, none = (flags_of("recalculation", "crowded", variant) for variant in ("direct", "none"))
+    assert greedy_success(tmp_path / "direct", *direct) >= 0.95
+    assert greedy_success(tmp_path / "none", *none) <= 0.65
 
 
 @pytest.mark.slow
@@ -50,9 +57,10 @@ def test_the_agent_goes_to_look_at_what_it_will_need(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_a_key_is_fetched_where_it_opens_the_door_later_and_left_where_it_is_worth_nothing(tmp_path):
-    rungs = {r.task: r for r in RUNGS}
-    real, yoked = rungs["KeyToDoor without apples 90"], rungs["KeyToDoor yoked and without apples 90"]
-    assert greedy_success(tmp_path / "real", *shlex.split(real.flags("default"))) >= 0.8
-    assert greedy_success(tmp_path / "yoked", *shlex.split(yoked.flags("default"))) <= 0.4
-    assert greedy_success(tmp_path / "blind", *shlex.split(real.flags("no memory"))) <= 0.4
+def test_a_key_is_fetched_where_it_opens_the_door_later_and_left_where_it_earns_nothing(tmp_path):
+    real = flags_of("delay", "KeyToDoor without apples 90", "default")
+    yoked = flags_of("delay", "KeyToDoor yoked and without apples 90", "default")
+    blind = flags_of("delay", "KeyToDoor without apples 90", "no memory")
+    assert greedy_success(tmp_path / "real", *real) >= 0.8
+    assert greedy_success(tmp_path / "yoked", *yoked) <= 0.4
+    assert greedy_success(tmp_path / "blind", *blind) <= 0.4

@@ -1,16 +1,18 @@
-"""Packing, hashes, the ring of distinct frames, and that a codec reads what it wrote."""
+"""A codec reads what it wrote, learns online, and keeps its last versions."""
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reinstate.memory.bits import pack_bits, unpack_bits
-from reinstate.memory.codec import PATIENCE, VERSIONS, Codec
-from reinstate.memory.frame_ring import FrameRing, hash_rows
-from reinstate.memory.image_codec import ImageAutoencoder
-from reinstate.memory.tile_codec import TileAutoencoder
-from reinstate.memory.vector_codec import VectorAutoencoder
+from reinstate.memory.codec.bits import pack_bits, unpack_bits
+from reinstate.memory.codec.codec import VERSIONS, Codec, build_codec
+from reinstate.memory.codec.frames import FrameBuffer
+from reinstate.memory.codec.image import ImageAutoencoder
+from reinstate.memory.codec.tile import TileAutoencoder
+from reinstate.memory.codec.training import PATIENCE, CodecTraining
+from reinstate.memory.codec.vector import VectorAutoencoder
+from tests.states import assert_same_state, through_a_file
 
 CATEGORIES = (11, 6, 4)
 
@@ -32,47 +34,25 @@ def test_bits_survive_packing(rows):
     assert torch.equal(unpack_bits(pack_bits(bits), 11), bits)
 
 
-def test_hashes_tell_rows_apart_and_equal_rows_together():
-    frames = scenes(500, 0)
-    hashes = hash_rows(torch.cat([frames, frames.flip(0)]))
-    assert len(hashes.unique()) == len(torch.unique(frames.flatten(1), dim=0))
-    assert torch.equal(hashes[:500], hashes[500:].flip(0))
-    assert hash_rows(frames[:0]).shape == (0,)
+def training_of(net, frames, versions=VERSIONS):
+    """The training of a codec on these frames, which has not begun."""
+    buffer = FrameBuffer(len(frames), frames[0])
+    buffer.add(frames)
+    return CodecTraining(Codec(net, versions), buffer, 20, 1.0)
 
 
-def test_a_hash_mixes_words_of_eight_bytes_and_wraps():
-    row = torch.tensor([[250, 3, 0, 255, 7, 7, 9, 200, 1, 128]], dtype=torch.uint8)  # a word, and two bytes of the next
-    mix, total = 0x9E3779B97F4A7C15, 0
-
-    def signed(n):
-        return (n + 2**63) % 2**64 - 2**63
-
-    for w, raw in enumerate((bytes(row[0, :8].tolist()), bytes(row[0, 8:].tolist())), start=1):
-        key = signed((w * mix) | 1)
-        mixed = signed((int.from_bytes(raw, "little", signed=len(raw) == 8) ^ key) * mix)
-        mixed = signed((mixed ^ (mixed >> 29)) * key)
-        total += mixed ^ (mixed >> 32)
-    assert hash_rows(row).tolist() == [signed(total)]
+def reads(coder, frames):
+    return bool((coder.fidelity(frames, coder.encode(frames)) == 1).all())
 
 
-def test_the_ring_holds_each_frame_once_and_forgets_the_oldest():
-    frames = torch.arange(6.0)[:, None]
-    ring = FrameRing(4, frames[0])
-    assert ring.add(frames[[0, 1, 0, 1]]) == 2
-    assert ring.add(frames[:3]) == 1
-    assert ring.frames[:3, 0].tolist() == [0, 1, 2] and ring.size == 3
-    assert ring.add(frames[3:]) == 3
-    assert sorted(ring.frames[:, 0].tolist()) == [2, 3, 4, 5] and ring.size == 4
-    assert ring.add(frames[:1]) == 1  # forgotten, so it is new again
-
-
-def trained(net, frames, updates):
-    codec = Codec(net, FrameRing(len(frames), frames[0]))
-    codec.ring.add(frames)
-    g = torch.Generator().manual_seed(0)
-    for _ in range(updates):
-        codec.learn(20, g)
-    return codec
+def trained(net, frames, rounds):
+    """A codec trained until it reads these frames, for at most so many rounds of 20 updates."""
+    training, g = training_of(net, frames), torch.Generator().manual_seed(0)
+    for _ in range(rounds):
+        training.train(20, g)
+        if reads(training.codec.current, frames):
+            break
+    return training.codec
 
 
 def test_a_trained_tile_codec_reads_scenes_it_has_never_seen():
@@ -94,10 +74,6 @@ def test_fidelity_is_the_share_of_tiles_that_decode():
     assert torch.equal(coder.fidelity(frames, codes), right) and right.mean() < 0.9
 
 
-def read_whole(coder, frames):
-    return (coder.fidelity(frames, coder.encode(frames)) == 1).all()
-
-
 def test_a_vector_codec_begins_as_a_thermometer():
     codec = VectorAutoencoder((2,), 6).freeze()  # three thresholds for each: -0.5, 0, 0.5
     frames = torch.tensor([[-9.0, -0.51], [-0.4, -0.1], [0.1, 0.4], [0.6, 9.0]])
@@ -116,23 +92,22 @@ def test_a_vector_codec_begins_as_a_thermometer():
 def test_a_vector_codec_reads_what_lies_near_0_before_it_has_learnt(rows):
     frames = torch.tensor(rows)
     coder = VectorAutoencoder(frames.shape[1:], 294).freeze()
-    assert read_whole(coder, frames)
+    assert reads(coder, frames)
 
 
 @pytest.mark.parametrize("width, reach", [(1, 27.0), (3, 9.0), (10, 2.7)])
 def test_more_bits_for_a_component_reach_further(width: int, reach: float):
     coder = VectorAutoencoder((width,), 294).freeze()
     ends = torch.tensor([[-reach], [reach]]).expand(2, width)
-    assert read_whole(coder, ends) and not read_whole(coder, 1.1 * ends)
+    assert reads(coder, ends) and not reads(coder, 1.1 * ends)
 
 
 def test_a_vector_codec_learns_what_lies_further_out():
     torch.manual_seed(0)
     frames = torch.tensor([[x, y] for x in (0.0, 5.0) for y in (-5.0, 0.0, 5.0)])
-    codec = trained(VectorAutoencoder((2,), 16), frames, 0)
-    assert not read_whole(codec.current, frames)
+    assert not reads(VectorAutoencoder((2,), 16).freeze(), frames)
     codec = trained(VectorAutoencoder((2,), 16), frames, 100)
-    assert read_whole(codec.current, frames)
+    assert reads(codec.current, frames)
     assert len(codec.current.encode(frames).unique(dim=0)) == 6
 
 
@@ -141,18 +116,19 @@ def test_a_vector_codec_learns_more_components_than_it_has_bits():
     frames = (torch.randint(0, 2, (4, 1)).expand(4, 40).float() * torch.linspace(-1, 1, 40)).contiguous()
     frames = torch.cat([frames, 1 - frames])
     codec = trained(VectorAutoencoder((40,), 8), frames, 100)
-    assert read_whole(codec.current, frames)
+    assert reads(codec.current, frames)
 
 
 def test_codes_of_older_versions_decode_by_the_version_that_wrote_them():
     torch.manual_seed(0)
     frames = scenes(50, 0)
-    codec = trained(TileAutoencoder((7, 7, 3), CATEGORIES, 294), frames, 0)
+    training = training_of(TileAutoencoder((7, 7, 3), CATEGORIES, 294), frames)
+    codec = training.codec
     old, first = codec.current.encode(frames), codec.version
     expected = codec.current.decode(old)
     g = torch.Generator().manual_seed(1)
     while codec.version == first:
-        codec.learn(20, g)
+        training.train(20, g)
     now = codec.current.encode(frames)
     mixed = codec.decode(torch.cat([old, now]), torch.tensor([first] * 50 + [codec.version] * 50))
     assert torch.equal(mixed, torch.cat([expected, codec.current.decode(now)]))
@@ -160,50 +136,58 @@ def test_codes_of_older_versions_decode_by_the_version_that_wrote_them():
 
 
 def test_a_version_is_readable_as_long_as_it_is_kept():
-    codec = Codec(VectorAutoencoder((2,), 8), FrameRing(4, torch.zeros(2)))
+    codec = Codec(VectorAutoencoder((2,), 8))
     codec.version = VERSIONS + 2
     assert codec.readable(torch.tensor([2, 3, VERSIONS + 2])).tolist() == [False, True, True]
 
 
 def test_only_so_many_versions_are_kept():
+    codec = Codec(VectorAutoencoder((2,), 8), versions=2)
+    for _ in range(3):
+        codec.publish(codec.autoencoder.freeze())
+    assert sorted(codec.coders) == [2, 3] and codec.version == 3
+    assert codec.readable(torch.tensor([1, 2, 3])).tolist() == [False, True, True]
+
+
+def test_a_version_is_published_only_if_it_reads_better():
     torch.manual_seed(0)
-    frames, g = scenes(50, 0), torch.Generator().manual_seed(1)
-    ring = FrameRing(64, frames[0])
-    ring.add(frames)
-    codec = Codec(TileAutoencoder((7, 7, 3), CATEGORIES, 294), ring, versions=2)
-    while codec.version < 3:
-        codec.learn(5, g)
-    now = codec.version
-    assert sorted(codec.coders) == [now - 1, now]
-    assert codec.readable(torch.tensor([now - 2, now - 1, now])).tolist() == [False, True, True]
+    frames = scenes(50, 0)
+    training, g = training_of(TileAutoencoder((7, 7, 3), CATEGORIES, 294), frames), torch.Generator().manual_seed(1)
+    scores = []
+    for _ in range(12):
+        before, coder = training.codec.version, training.codec.current
+        training.train(5, g)
+        scores.append(float(coder.fidelity(frames, coder.encode(frames)).mean()))
+        assert training.codec.version == before + (training.codec.current is not coder)
+    assert scores == sorted(scores) and scores[-1] > scores[0]
+
+
+THREE_PIXELS = torch.tensor([[25, 25, 25], [204, 204, 204], [255, 0, 0]], dtype=torch.uint8).view(3, 1, 1, 3)
 
 
 def test_a_codec_that_is_stuck_begins_anew():
     torch.manual_seed(0)
-    frames = torch.tensor([[25, 25, 25], [204, 204, 204], [255, 0, 0]], dtype=torch.uint8).view(3, 1, 1, 3)
-    codec = trained(ImageAutoencoder((1, 1, 3), 4), frames, 0)
+    training = training_of(ImageAutoencoder((1, 1, 3), 4), THREE_PIXELS)
+    assert training.patience == PATIENCE
+    training.patience = patience = 10
     with torch.no_grad():
-        codec.autoencoder.encoder[2].weight.zero_()  # no unit of the second layer is alive, and no gradient wakes one
-        codec.autoencoder.encoder[2].bias.fill_(-1.0)
-    g, best = torch.Generator().manual_seed(1), []
-    for _ in range(3 * PATIENCE):
-        codec.learn(20, g)
-        best.append(float(codec.current.fidelity(frames, codec.current.encode(frames)).mean()))
-    stuck = best.index(1.0)
-    assert max(best[:PATIENCE]) < 1.0 and stuck > PATIENCE
-    assert (codec.patience, codec.waited) == (2 * PATIENCE, 0)  # one that reads all has no reason to begin anew
+        training.codec.autoencoder.encoder[2].weight.zero_()  # no unit of the second layer is alive, and no gradient
+        training.codec.autoencoder.encoder[2].bias.fill_(-1.0)  # wakes one
+    g, read = torch.Generator().manual_seed(1), []
+    while len(read) < 3 * patience and not (read and read[-3:] == [True] * 3):
+        training.train(20, g)
+        read.append(reads(training.codec.current, THREE_PIXELS))
+    assert True in read and read.index(True) > patience
+    assert (training.patience, training.waited) == (2 * patience, 0)  # one that reads all has no reason to begin anew
 
 
 def test_a_pixel_that_came_out_too_black_comes_back():
     torch.manual_seed(0)
-    frames = torch.tensor([[25, 25, 25], [204, 204, 204], [255, 0, 0]], dtype=torch.uint8).view(3, 1, 1, 3)
-    codec = trained(ImageAutoencoder((1, 1, 3), 4), frames, 0)
+    net = ImageAutoencoder((1, 1, 3), 4)
     with torch.no_grad():
-        codec.autoencoder.decoder[0][-1].bias[2] = -30.0  # blue saturates at 0
-    g = torch.Generator().manual_seed(1)
-    for _ in range(PATIENCE - 1):  # it does not begin anew
-        codec.learn(20, g)
-    assert (codec.current.fidelity(frames, codec.current.encode(frames)) == 1).all()
+        net.decoder[0][-1].bias[2] = -30.0  # blue saturates at 0
+    codec = trained(net, THREE_PIXELS, PATIENCE - 1)  # it does not begin anew
+    assert reads(codec.current, THREE_PIXELS)
 
 
 @pytest.mark.parametrize("loss, size", [(0.3, 5e-3), (0.03, 5e-3), (0.015, 2.5e-3), (0.003, 5e-4)])
@@ -213,14 +197,70 @@ def test_small_steps_where_the_image_codec_is_nearly_right(loss: float, size: fl
 
 def test_the_codec_steps_as_far_as_its_autoencoder_says():
     torch.manual_seed(0)
-    frames = scenes(4, 0)
-    codec = trained(TileAutoencoder((7, 7, 3), CATEGORIES, 294), frames, 0)
-    told = []
-    codec.autoencoder.step_size = lambda loss: told.append(loss) or 0.0
-    before = [p.clone() for p in codec.autoencoder.parameters()]
-    last = codec.learn(3, torch.Generator().manual_seed(1))
-    assert len(told) == 3 and told[-1] == last
-    assert all(torch.equal(a, b) for a, b in zip(before, codec.autoencoder.parameters(), strict=True))
+    training = training_of(TileAutoencoder((7, 7, 3), CATEGORIES, 294), scenes(4, 0))
+    net, reported = training.codec.autoencoder, []
+    net.step_size = lambda loss: reported.append(loss) or 0.0
+    before = [p.clone() for p in net.parameters()]
+    last = training.train(3, torch.Generator().manual_seed(1))
+    assert len(reported) == 3 and reported[-1] == last
+    assert all(torch.equal(a, b) for a, b in zip(before, net.parameters(), strict=True))
+
+
+def test_it_rests_while_it_reads_all_that_is_written():
+    """New frames are kept all the same."""
+    frames = torch.tensor([[0.1, 0.2], [0.3, -0.4], [30.0, 0.0]])  # a new codec reads the first two
+    training, g = training_of(VectorAutoencoder((2,), 40), frames[:1]), torch.Generator().manual_seed(0)
+    training.frames = FrameBuffer(8, frames[0])
+    before = g.get_state()
+    assert training.learn(frames[:0], g) == {}
+    assert training.learn(frames[:2], g) == {"codec/fidelity": 1.0, "codec/faithful": 1.0}
+    assert training.frames.size == 2 and torch.equal(g.get_state(), before)
+    log = training.learn(frames[1:], g)
+    assert (log["codec/fidelity"], log["codec/faithful"]) == (0.75, 0.5) and log["codec/loss"] > 0
+    assert training.frames.size == 3 and not torch.equal(g.get_state(), before)
+    training.min_fidelity = 0.5
+    assert "codec/loss" not in training.learn(frames[1:], g)  # half of a frame is enough
+
+
+KINDS = {
+    "grid": (scenes(60, 0), ("grid", (7, 7, 3), CATEGORIES, 294)),
+    "vector": (torch.tensor([[x, y] for x in (0.0, 5.0) for y in (-5.0, 0.0, 5.0)]), ("vector", (2,), (), 16)),
+    "image": (THREE_PIXELS, ("image", (1, 1, 3), (), 4)),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_codec_and_training_go_on_from_their_states(kind):
+    """With several versions, and in the middle of its patience: what is loaded goes on as if nothing had been, to the
+    bit, and what older versions wrote still decodes."""
+    frames, arguments = KINDS[kind]
+
+    def begin(seed):
+        torch.manual_seed(seed)
+        training = training_of(frames=frames, net=build_codec(*arguments).autoencoder, versions=4)
+        training.patience = 6
+        return training, torch.Generator().manual_seed(seed)
+
+    def state_of(training, g):
+        return {"codec": training.codec.state_dict(), "training": training.state_dict(), "generator": g.get_state()}
+
+    def load(training, g, state):
+        training.codec.load_state_dict(state["codec"])
+        training.load_state_dict(state["training"])
+        g.set_state(state["generator"])
+
+    first, g = begin(0)
+    while first.codec.version < 2 or (first.waited == 0 and not reads(first.codec.current, frames)):
+        first.train(5, g)
+    version = torch.arange(len(frames)) % 2 + first.codec.version - 1
+    codes = torch.stack([first.codec.coders[int(v)].encode(f[None])[0] for f, v in zip(frames, version, strict=True)])
+    second, h = begin(1)
+    load(second, h, through_a_file(state_of(first, g)))
+    assert torch.equal(first.codec.decode(codes, version), second.codec.decode(codes, version))
+    for training, generator in ((first, g), (second, h)):
+        for _ in range(8):
+            training.train(3, generator)
+    assert_same_state(state_of(first, g), state_of(second, h))
 
 
 def test_too_few_bits_is_a_clear_error():

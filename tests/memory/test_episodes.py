@@ -1,12 +1,12 @@
-"""Finished episodes' slots: the ring, what lies between slots, and what was visible then."""
+"""Finished episodes' slots: the buffer, what lies between slots, and what was visible then."""
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reinstate.memory.episodes import EpisodeRing, Episodes, events, visible_then
-from reinstate.memory.store import empty, write
+from reinstate.memory.episodes import EpisodeBuffer, Episodes, events, older_slots, visible_then
+from reinstate.memory.slots import empty, write
 
 
 def put(memory, env, place, **values):
@@ -56,6 +56,13 @@ def test_an_event_sees_itself_and_what_was_written_before():
     ]
 
 
+def test_older_slots_are_those_written_before():
+    drawn = two_episodes()
+    f, t = False, True
+    older = older_slots(drawn.memory, events(drawn, drawn.memory.written))
+    assert older.tolist() == [[f, f, f], [f, t, f], [f, t, t], [f, f, f]]
+
+
 def test_no_events():
     drawn = two_episodes()
     e = events(drawn, torch.zeros_like(drawn.memory.written))
@@ -82,42 +89,54 @@ def test_rewards_and_steps_between_events_add_up(num, places, seed):
             assert not mine.any()
 
 
-@given(st.integers(1, 6), st.lists(st.integers(0, 4), max_size=8))
-def test_the_ring_keeps_the_last_episodes(capacity, sizes):
-    ring = EpisodeRing(capacity, empty(1, 2, width=2, code_bytes=1))
-    expected, number = [], 0
-    for n in sizes:
+def buffer_of(capacity):
+    return EpisodeBuffer(capacity, empty(1, 2, width=2, code_bytes=1))
+
+
+def numbered(numbers):
+    """Episodes that can be told apart: the first argument of `add`, and the others."""
+    memory = empty(len(numbers), 2, width=2, code_bytes=1)
+    memory.step[:] = numbers[:, None]
+    return memory, numbers.double(), numbers, numbers % 2 == 0
+
+
+@given(st.integers(1, 6), st.lists(st.integers(0, 4), max_size=8), st.integers(0, 8))
+def test_the_buffer_keeps_the_last_episodes(capacity, sizes, saved_after):
+    """Saved and loaded into a fresh one on the way, it goes on as a naive list does."""
+    buffer, expected, number = buffer_of(capacity), [], 0
+    for i, n in enumerate(sizes):
+        if i == saved_after:
+            again = buffer_of(capacity)
+            again.load_state_dict(buffer.state_dict())
+            buffer = again
         numbers = torch.arange(number, number + n)
         number += n
-        memory = empty(n, 2, width=2, code_bytes=1)
-        memory.step[:] = numbers[:, None]
-        ring.add(memory, numbers.double(), numbers, numbers % 2 == 0)
+        buffer.add(*numbered(numbers))
         expected = (expected + numbers.tolist())[-capacity:]
-    assert ring.size == len(expected)
+    assert buffer.size == len(expected)
     if not expected:
         return
-    even, g = torch.ones(ring.size), torch.Generator().manual_seed(0)
-    drawn = ring.sample(100, g, even)
+    even, g = torch.ones(buffer.size), torch.Generator().manual_seed(0)
+    drawn = buffer.sample(100, g, even)
     assert sorted(drawn.length.tolist()) == expected
     assert torch.equal(drawn.memory.step[:, 0], drawn.length.int())
     assert torch.equal(drawn.total.long(), drawn.length) and torch.equal(drawn.terminated, drawn.length % 2 == 0)
     assert not drawn.memory.earned.isnan().any()
-    few = ring.sample(2, g, even)
+    few = buffer.sample(2, g, even)
     assert len(set(few.length.tolist())) == len(few.length) == min(2, len(expected))
 
 
 def test_the_last_slot_of_an_episode_earns_what_was_paid_until_its_end():
     drawn = two_episodes()
-    ring = EpisodeRing(2, drawn.memory)
-    ring.add(drawn.memory, drawn.total.double(), drawn.length, drawn.terminated)
-    assert ring.memory.earned[1].tolist() == [1.0, 0.0, 0.0]
+    buffer = EpisodeBuffer(2, drawn.memory)
+    buffer.add(drawn.memory, drawn.total.double(), drawn.length, drawn.terminated)
+    assert buffer.episodes.memory.earned[1].tolist() == [1.0, 0.0, 0.0]
 
 
 def test_episodes_are_drawn_by_their_share():
     """Of three, the last is drawn four times as often as each of the others."""
-    ring = EpisodeRing(4, empty(1, 2, width=2, code_bytes=1))
-    numbers = torch.arange(3)
-    ring.add(empty(3, 2, width=2, code_bytes=1), numbers.double(), numbers, numbers > 0)
+    buffer = buffer_of(4)
+    buffer.add(*numbered(torch.arange(3)))
     g = torch.Generator().manual_seed(0)
-    drawn = torch.cat([ring.sample(1, g, torch.tensor([1.0, 1.0, 4.0])).length for _ in range(3_000)])
+    drawn = torch.cat([buffer.sample(1, g, torch.tensor([1.0, 1.0, 4.0])).length for _ in range(3_000)])
     assert (drawn.bincount() / 3_000).tolist() == pytest.approx([1 / 6, 1 / 6, 2 / 3], abs=0.03)

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from reinstate.agents import encoders
-from reinstate.agents.encoders import BytesLinear, ImageEncoder, ObservationSpec, StateEncoder, build_encoder, scaled
-from reinstate.memory.patches import distinct_rows
+from reinstate.agents import networks
+from reinstate.agents.networks import BytesLinear, ImageEncoder, ObservationSpec, StateEncoder, build_encoder, scaled
+from reinstate.memory.tensors import unique_rows
 
 
 def images(count, side, kinds=256, seed=0):
@@ -21,8 +21,8 @@ def test_it_is_a_convolution_and_an_mlp(side, patch):
     encoder = ImageEncoder((side, side, 3), 16)
     x = images(6, side)
     x[1], x[:, :patch, patch : 2 * patch] = x[0], x[:, :patch, :patch]
-    wide = nn.Conv2d(3, encoders.HIDDEN, patch, patch)
-    narrow = nn.Conv2d(encoders.HIDDEN, encoders.PATCH_FEATURES, 1)
+    wide = nn.Conv2d(3, networks.HIDDEN, patch, patch)
+    narrow = nn.Conv2d(networks.HIDDEN, networks.PATCH_FEATURES, 1)
     with torch.no_grad():
         wide.weight.copy_(encoder.patch.weight.view(-1, patch, patch, 3).permute(0, 3, 1, 2))
         narrow.weight.copy_(encoder.features.weight[:, :, None, None])
@@ -42,8 +42,8 @@ def test_it_is_a_convolution_and_an_mlp(side, patch):
     torch.testing.assert_close(got[3], want[3], rtol=1e-3, atol=1e-3)
 
 
-def test_chunks_change_nothing_and_no_float_copy_of_the_images_is_kept(monkeypatch):
-    monkeypatch.setattr(encoders, "PATCHES_AT_A_TIME", 7)
+def test_parts_change_nothing_and_no_float_copy_of_the_images_is_kept(monkeypatch):
+    monkeypatch.setattr(networks, "PATCHES_AT_A_TIME", 7)
     torch.manual_seed(0)
     layer, x = nn.Linear(12, 5), images(30, 2).view(30, 12)
     kept = []
@@ -71,5 +71,5 @@ def test_shapes(shape, count):
     observation = torch.zeros(count, *shape, dtype=torch.uint8)
     assert build_encoder(spec, 16)(observation).shape == (count, 16)
     state = StateEncoder(spec, 4, 32)
-    seen = distinct_rows(observation)
+    seen = unique_rows(observation)
     assert state(seen, torch.full((count,), -1), torch.zeros(count)).shape == (count, 32)

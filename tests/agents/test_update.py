@@ -1,0 +1,220 @@
+"""The update: where gradients go, what the targets are, and what is refused."""
+
+import math
+import sys
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reinstate.agents.options import LearningOptions
+from reinstate.agents.ppo import pick, share_between, targets_of, update, weighted_mean
+from reinstate.agents.returns import discount, discounted_steps
+from reinstate.experiment.plain_state import split
+from tests.agents.playing import (
+    MODE_NAMES,
+    NUM_ENVS,
+    Play,
+    bare_learner,
+    build,
+    generator,
+    parameters_of,
+    reached,
+    with_options,
+)
+
+
+@pytest.mark.parametrize("mode", MODE_NAMES)
+def test_credit_crosses_rollouts_exactly_where_it_should(trained_once, mode):
+    """What reaches the embedding network from the slots of earlier rollouts, once the codec reads them."""
+    play = Play.begin(build(recalculation=mode, codec=trained_once.agent.codec))
+    play.pass_time(32)
+    rollout = play.collect(2)
+    rollout.decision.wrote[:] = False  # leaves only what is older than the rollout
+    for rows in rollout.record.visibility.reads:
+        rows[rows >= NUM_ENVS * play.agent.options.slots] = -1
+    update(play.agent, rollout, bare_learner(play.agent, epochs=1, max_grad_norm=1e9), 0.0)
+    assert reached(play.agent.embed) == (mode in ("direct", "target", "refresh", "oracle"))
+
+
+@pytest.mark.parametrize("compare", [False, True])
+@pytest.mark.parametrize("mode", ["truncated", "none"])
+def test_within_a_rollout_credit_crosses_by_itself_and_for_none_not_at_all(mode, compare):
+    play = Play.begin(build(recalculation=mode, compare=compare))
+    rollout = play.collect()
+    assert rollout.decision.wrote.any()
+    update(play.agent, rollout, bare_learner(play.agent, epochs=1), 0.0)
+    assert reached(play.agent.embed) == (mode == "truncated")
+
+
+def test_recalculation_never_reads_the_codecs_frames(trained_once):
+    """Slots that were written before the rollout are recalculated, and other frames change nothing."""
+    found = []
+    for poison in (False, True):
+        play = with_options(Play.begin(build(codec=trained_once.agent.codec)))
+        play.pass_time(32)
+        play.frames.add(play.collector.inputs(torch.arange(NUM_ENVS).numpy()).observation)
+        rollout = play.collect()
+        if poison:
+            play.frames.frames[:] = 9
+        log = update(play.agent, rollout, play.learner, 0.0)
+        assert log["recalculation/codes"] > 0
+        found.append(parameters_of(play.agent))
+    assert torch.equal(*found)
+
+
+def test_only_the_options_say_whether_the_cosine_is_checked(trained_once):
+    """It is near 1 where the codec reads what was written."""
+    for asked in (False, True):
+        play = Play.begin(build(check_cosine=asked, codec=trained_once.agent.codec))
+        play.pass_time(32)
+        log = update(play.agent, play.collect(), bare_learner(play.agent, epochs=1), 0.0)
+        assert ("recalculation/cosine" in log) == asked
+    assert log["recalculation/cosine"] == pytest.approx(1.0, abs=1e-4)
+
+
+def same_state(agent, before):
+    tensors, rest = split(agent.state_dict())
+    return rest == before[1] and all(torch.equal(t, before[0][name]) for name, t in tensors.items())
+
+
+def test_targets_that_are_not_finite_are_loud_and_change_nothing():
+    play = Play.begin(build())
+    rollout = play.collect(8)
+    rollout.outcome.reward[5] = torch.inf
+    before = split(play.agent.state_dict())
+    with pytest.raises(FloatingPointError, match="targets are not finite"):
+        update(play.agent, rollout, bare_learner(play.agent), 0.0)
+    assert same_state(play.agent, before)
+
+
+def test_a_gradient_that_is_not_finite_is_loud_and_changes_no_parameter():
+    """What was seen is not finite, while the values of the rollout, and so its targets, are. The value head's last
+    layer has got its new unit before."""
+    play = Play.begin(build())
+    rollout, agent = play.collect(8), play.agent
+    rollout.inputs.prev_reward[:] = torch.nan
+    unit = {f"heads.value.2.{name}" for name in ("weight", "bias")}
+    before = {name: p.detach().clone() for name, p in agent.named_parameters() if name not in unit}
+    with pytest.raises(FloatingPointError, match="gradient is not finite .* lower --learning-rate"):
+        update(play.agent, rollout, bare_learner(play.agent), 0.0)
+    assert all(torch.equal(p, before[name]) for name, p in agent.named_parameters() if name not in unit)
+
+
+def test_nothing_is_learnt_while_every_decision_is_open():
+    play = Play.begin(build())
+    rollout, before = play.collect(8), parameters_of(play.agent)
+    rollout.outcome.closed[:] = False
+    learner = bare_learner(play.agent)
+    assert update(play.agent, rollout, learner, 0.0) == {}
+    assert torch.equal(parameters_of(play.agent), before) and learner.reward_rate.steps == 0
+
+
+def test_an_open_decision_counts_with_what_it_has_earned():
+    """The decision before it gets gamma lambda of what was earned so far, evenly; beyond it, nothing has changed."""
+    play = Play.begin(build())
+    for _ in range(50):
+        rollout = play.collect()
+        x = rollout.outcome
+        leads = x.closed & (x.follow >= 0) & ~x.closed[x.follow]
+        if leads.any():
+            break
+    else:
+        pytest.fail("no decision that follows another was still open")
+    u = bare_learner(play.agent).begin(rollout, 0.0)
+    found = []
+    for earned in (0.0, 1.0):
+        x.reward[~x.closed] += earned
+        targets = targets_of(u, torch.zeros(len(x.reward)))
+        found.append(targets.value)
+    difference = (found[1] - found[0])[leads]
+    horizon = u.average.horizon
+    gamma, duration = discount(x.duration, horizon)[leads], x.duration[x.follow[leads]]
+    evenly = discounted_steps(duration, horizon) / duration
+    torch.testing.assert_close(difference, gamma * u.options.critic_lambda * evenly, rtol=1e-4, atol=1e-5)
+
+
+def test_advantages_are_centred_and_their_deviation_is_that_of_the_closed_decisions(trained):
+    rollout = trained.collect()
+    u = trained.learner.begin(rollout, 0.0)
+    targets = targets_of(u, torch.zeros(len(rollout.decision.value)))
+    ours = targets.advantage[rollout.outcome.closed]
+    assert float(ours.mean()) == pytest.approx(0.0, abs=1e-5)
+    assert float(targets.deviation) == pytest.approx(float(ours.std(correction=0)), rel=1e-4)
+
+
+@pytest.mark.parametrize("module", ["reinstate.agents.ppo", "reinstate.agents.extensions.episodic_replay"])
+def test_actor_and_critic_have_a_lambda_of_their_own(trained, monkeypatch, module):
+    rollout, before, reported = trained.collect(), trained.agent.state_dict(), []
+    before = {name: value.clone() if isinstance(value, torch.Tensor) else value for name, value in before.items()}
+
+    def spy(name, argument):
+        real = getattr(sys.modules[module], name)
+
+        def spied(*arguments):
+            reported[-1].setdefault(name, arguments[argument].clone())  # the critic's loss comes before the scale's
+            return real(*arguments)
+
+        monkeypatch.setattr(f"{module}.{name}", spied)
+
+    spy("clipped_policy_loss", 2), spy("value_loss", 1)
+    for actor, critic in ((0.9, 0.9), (0.2, 0.9), (0.9, 0.2)):
+        reported.append({})
+        trained.agent.load_state_dict(before)
+        play = with_options(trained, epochs=1, gae_lambda=actor, critic_lambda=critic)
+        update(play.agent, rollout, play.learner, 0.0)
+    same, actors, critics = reported
+    assert torch.equal(actors["value_loss"], same["value_loss"])
+    assert not torch.allclose(actors["clipped_policy_loss"], same["clipped_policy_loss"], rtol=0.01)
+    assert not torch.allclose(critics["value_loss"], same["value_loss"], rtol=0.01)
+    torch.testing.assert_close(critics["clipped_policy_loss"], same["clipped_policy_loss"])
+
+
+def test_schedules_go_from_their_start_to_their_end():
+    play = Play.begin(build("none"))
+    rollout = play.collect(4)
+    learner = bare_learner(play.agent, learning_rate=1e-3, final_learning_rate=1e-4, ent_coef=0.4, final_ent_coef=0.1)
+    for progress, rate, coefficient in ((0.0, 1e-3, 0.4), (0.5, 5.5e-4, 0.25), (1.0, 1e-4, 0.1)):
+        u = learner.begin(rollout, progress)
+        assert learner.optimizer.param_groups[0]["lr"] == pytest.approx(rate)
+        assert u.ent_coef == pytest.approx(coefficient) and u.progress == progress
+
+
+def test_the_horizon_is_in_lengths_of_episodes():
+    play = Play.begin(build("none"))
+    rollout = play.collect(12)
+    learner = bare_learner(play.agent, horizon=3.0)
+    assert learner.begin(rollout, 0.0).average.horizon == 3.0 * 12  # none has ended: the steps so far
+    assert learner.begin(rollout, 0.0).average.horizon == 3.0 * 24
+    assert learner.options == LearningOptions(horizon=3.0)
+
+
+def test_embedding_network_and_the_rest_are_clipped_apart():
+    """Large gradients of one do not shrink those of the other."""
+    play = Play.begin(build())
+    learner = bare_learner(play.agent, epochs=1, max_grad_norm=1e-3)
+    log = update(play.agent, play.collect(), learner, 0.0)
+    assert log["train/grad_norm"] > 1e-3
+    norms = [torch.cat([p.grad.flatten() for p in g if p.grad is not None]).norm() for g in learner.groups]
+    assert [float(n) for n in norms] == pytest.approx([min(1e-3, log["train/grad_norm_embedding"]), 1e-3], rel=1e-3)
+
+
+def test_those_that_wrote_have_their_share():
+    wrote = torch.tensor([True, False, False, False])
+    assert share_between(wrote, 0.4).tolist() == pytest.approx([0.4, 0.2, 0.2, 0.2])
+    assert share_between(wrote[1:], 0.4).tolist() == pytest.approx([1 / 3] * 3)
+    assert share_between(wrote[:1], 0.4).tolist() == [1.0]
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=20), st.integers(1, 12), st.integers(0, 2**31))
+def test_only_closed_decisions_are_picked(closed, most, seed):
+    picked = pick(torch.tensor(closed), most, generator(seed)).tolist()
+    assert picked == sorted(set(picked)) and len(picked) == min(most, sum(closed))
+    assert all(closed[i] for i in picked)
+
+
+def test_a_weighted_mean_of_nothing_is_not_a_number():
+    x = torch.tensor([1.0, 3.0])
+    assert weighted_mean(x, torch.tensor([3.0, 1.0])) == 1.5
+    assert math.isnan(weighted_mean(x, torch.zeros(2)))
