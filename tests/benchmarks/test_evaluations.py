@@ -56,7 +56,7 @@ def test_only_the_first_episodes_count(tmp_path):
         evaluations.first_episodes(tmp_path, dataclasses.replace(run, fields={"episodes": 6}))
 
 
-def test_gradients_are_compared_where_the_run_did(results, trained, monkeypatch):
+def test_gradients_are_compared_where_the_run_did(results, train_tiny, monkeypatch):
     monkeypatch.setattr(evaluations, "PLAYED_ENVS", 4)
     monkeypatch.setattr(evaluations, "PLAYED_EPISODES", 4)
     flags = f"{CORRIDOR} observation=pixels {TINY} --codec-updates 1 --check-cosine"
@@ -67,7 +67,7 @@ def test_gradients_are_compared_where_the_run_did(results, trained, monkeypatch)
     assert 0 <= share <= 1 and count >= 4 and evaluations.GRADIENT_TAGS[0] in row
     for control in ("", "--agent none"):
         folder = results / f"run {control}"
-        trained(["train.py", *f"{CORRIDOR} {TINY} {control} --seed 1".split(), "--run-dir", str(folder)])
+        train_tiny(["train.py", *f"{CORRIDOR} {TINY} {control} --seed 1".split(), "--run-dir", str(folder)])
         assert evaluations.gradients(folder, run) == {}
 
 
