@@ -173,7 +173,7 @@ def in_view(env: gym.Env) -> str:
     """A line with the things that the agent of a grid sees: in a small picture a key and a ball look alike."""
     base = env.unwrapped
     if isinstance(base, MiniGridEnv):
-        grid, visible = base.gen_obs_grid()
+        grid, visible = base.gen_obs_grid()  # type: ignore[no-untyped-call]
         things = things_in(grid.encode(visible))
     elif isinstance(base, SingleMaze):
         things = base.in_view()
