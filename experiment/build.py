@@ -25,7 +25,7 @@ STREAMS = ("parameters", "actions", "learning", "evaluation", "stagger")
 
 
 def streams(seed: int) -> dict[str, int]:
-    """One seed for each use of randomness; the environments' seeds are spawned in `envs/seeds.py`."""
+    """One seed for each use of randomness except the environments', by name."""
     spawned = np.random.SeedSequence(seed).spawn(len(STREAMS))
     return {name: int(s.generate_state(1, np.uint64)[0] >> 1) for name, s in zip(STREAMS, spawned, strict=True)}
 

@@ -13,8 +13,8 @@ CORRIDOR = "--env Reinstate/GridTMazePassive-v0 --env-kwargs length=4"
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory):
-    """trained(words of train.py, the last ones --run-dir and a folder): makes the folder."""
+def train_tiny(tmp_path_factory):
+    """train_tiny(words of train.py, the last ones --run-dir and a folder): makes the folder."""
     made = {}
 
     def train(words):
@@ -29,11 +29,11 @@ def trained(tmp_path_factory):
 
 
 @pytest.fixture
-def results(tmp_path, monkeypatch, trained):
+def results(tmp_path, monkeypatch, train_tiny):
     """Where rows and tables of a test go; runs are trained in this process and evaluated on few episodes."""
     (tmp_path / "results").mkdir()
     monkeypatch.setattr(benchmarks.engine, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(benchmarks.engine, "SUITES", tmp_path)
-    monkeypatch.setattr(benchmarks.training_runs, "train", trained)
+    monkeypatch.setattr(benchmarks.training_runs, "train", train_tiny)
     monkeypatch.setattr(benchmarks.training_runs, "EPISODES", 4)
     return tmp_path / "results"
