@@ -1,6 +1,6 @@
 """Reinstate's environments. Importing this package registers them with gymnasium.
 
->>> import gymnasium, reinstate.envs
+>>> import gymnasium, reinstate
 >>> env = gymnasium.make("Reinstate/TMazePassive-v0", length=10)
 >>> batch = gymnasium.make_vec("Reinstate/GridTMazeActive-v0", num_envs=4, length=10)
 >>> batch.reset(seed=0)[0].shape
@@ -8,7 +8,7 @@
 
 MiniGrid's own environments run in batches too.
 
->>> batch = reinstate.envs.make_vec("MiniGrid-MemoryS13-v0", num_envs=4, observation="pixels")
+>>> batch = reinstate.make_vec("MiniGrid-MemoryS13-v0", num_envs=4, observation="pixels")
 >>> batch.reset(seed=0)[0].shape
 (4, 56, 56, 3)
 """
@@ -27,28 +27,20 @@ def _register(name: str, module: str, class_name: str, **kwargs: Any) -> None:
     register(
         id=env_id,
         entry_point=f"reinstate.envs.{module}:{class_name}",
-        vector_entry_point=f"reinstate.envs.{module}_vector:{class_name}Vector",
+        vector_entry_point=f"reinstate.envs.{module}:{class_name}Vector",
         kwargs=kwargs,
     )
 
 
-_register("GridTMazePassive", "grid_tmaze", "GridTMazePassive")
-_register("GridTMazeActive", "grid_tmaze", "GridTMazeActive")
-_register("GridTMazeCrowdedPassive", "grid_tmaze", "GridTMazePassive", distractors=6)
-_register("GridTMazeCrowdedActive", "grid_tmaze", "GridTMazeActive", distractors=6)
+_register("GridTMazePassive", "grid_tmaze", "GridTMaze", active=False)
+_register("GridTMazeActive", "grid_tmaze", "GridTMaze", active=True)
+_register("GridTMazeCrowdedPassive", "grid_tmaze", "GridTMaze", active=False, distractors=6)
+_register("GridTMazeCrowdedActive", "grid_tmaze", "GridTMaze", active=True, distractors=6)
 _register("GridTMazeEndless", "grid_tmaze_endless", "GridTMazeEndless")
-_register("TMazePassive", "tmaze", "TMazePassive")
-_register("TMazeActive", "tmaze", "TMazeActive")
+_register("TMazePassive", "tmaze", "TMaze", active=False)
+_register("TMazeActive", "tmaze", "TMaze", active=True)
 _register("MemoryChain", "memory_chain", "MemoryChain")
 _register("UmbrellaChain", "umbrella_chain", "UmbrellaChain")
 _register("KeyToDoor", "key_to_door", "KeyToDoor")
-_register("VisualMatchPassive", "visual_match", "VisualMatchPassive")
-_register("VisualMatchActive", "visual_match", "VisualMatchActive")
-
-
-def __getattr__(name: str) -> Any:
-    if name == "make_vec":  # imported on use: it needs numba and minigrid, and `import envs` stays cheap
-        from reinstate.envs.minigrid_vector import make_vec
-
-        return make_vec
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+_register("VisualMatchPassive", "visual_match", "VisualMatch", active=False)
+_register("VisualMatchActive", "visual_match", "VisualMatch", active=True)

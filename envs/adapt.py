@@ -21,10 +21,9 @@ from minigrid.minigrid_env import MiniGridEnv
 from minigrid.wrappers import RGBImgPartialObsWrapper
 
 from reinstate.envs.checks import check_choice, check_view_size
-from reinstate.envs.grid_engine import VIEW
-from reinstate.envs.grid_pixels import TILE
-from reinstate.envs.grid_tmaze_layout import OBSERVATIONS
-from reinstate.envs.minigrid_vector import MAX_VIEW, MiniGridVector, has_rules, minigrid_class
+from reinstate.envs.engine.grid import VIEW
+from reinstate.envs.engine.pixels import OBSERVATIONS, TILE
+from reinstate.envs.minigrid_batch import MAX_VIEW, MiniGridVector, has_rules, minigrid_class
 from reinstate.envs.naming import check_options, find_spec, keywords_of, make_from
 
 SUPPORTED_OBSERVATIONS = (
@@ -52,7 +51,7 @@ def make_single(env_id: str, env_kwargs: dict[str, Any] | None = None, render_mo
     try:
         _check_action_space(env.action_space, spec.id)
         if observation == "pixels":
-            env = RGBImgPartialObsWrapper(env, tile_size=TILE)
+            env = RGBImgPartialObsWrapper(env, tile_size=TILE)  # type: ignore[no-untyped-call]
         return _adapt_observation(env, spec.id)
     except ValueError:
         env.close()
@@ -68,7 +67,15 @@ def make_vector(env_id: str, num_envs: int, env_kwargs: dict[str, Any] | None = 
     Raises:
         ValueError: as in `make_single`.
     """
-    env_kwargs = env_kwargs or {}
+    return _make_batch(env_id, num_envs, env_kwargs or {})
+
+
+def make_vec(env_id: str, num_envs: int, **env_kwargs: Any) -> VectorEnv:
+    """`make_vector` with the environment's keywords written out."""
+    return _make_batch(env_id, num_envs, env_kwargs)
+
+
+def _make_batch(env_id: str, num_envs: int, env_kwargs: dict[str, Any]) -> VectorEnv:
     spec = find_spec(env_id)
     observation, options = _split_observation(spec, env_kwargs)
     check_options(spec, options)
@@ -79,7 +86,7 @@ def make_vector(env_id: str, num_envs: int, env_kwargs: dict[str, Any] | None = 
     if minigrid_class(spec) is not None:
         warnings.warn(
             f"{env_id} runs slowly, one environment after the other, because its rules are not in the engine.",
-            stacklevel=2,
+            stacklevel=3,  # whoever called the caller
         )
     # Wrapped one by one: gymnasium's vector observation wrappers refuse SAME_STEP.
     make = partial(make_single, env_id, env_kwargs)
@@ -108,7 +115,7 @@ def _split_observation(spec: EnvSpec, env_kwargs: dict[str, Any]) -> tuple[str, 
     return observation, options
 
 
-def _check_action_space(space: spaces.Space, env_id: str) -> None:
+def _check_action_space(space: spaces.Space[Any], env_id: str) -> None:
     if not isinstance(space, spaces.Discrete) or space.start != 0:
         raise ValueError(f"{env_id} has the action space {space}: only Discrete spaces that start at 0 are supported.")
 

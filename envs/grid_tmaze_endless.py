@@ -1,16 +1,35 @@
-"""A chain of grid T-Mazes: one environment. Its batched twin is in `grid_tmaze_endless_vector.py`."""
+"""A chain of grid T-Mazes: the rules of `grid_tmaze.py` with several corridors in an episode."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from reinstate.envs.checks import check_integer
-from reinstate.envs.grid_tmaze import GridTMaze
+from reinstate.envs.grid_tmaze import Mazes, SingleMaze, make_layout
 
 
-class GridTMazeEndless(GridTMaze):
+class GridTMazeEndlessVector(Mazes):
+    """B environments `Reinstate/GridTMazeEndless-v0`; see the page of `GridTMazeEndless`."""
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        length: int = 20,
+        corridors: int = 10,
+        distractors: int = 0,
+        penalty: float | None = None,
+        observation: str = "symbolic",
+        noise: float = 0.0,
+        render_mode: str | None = None,
+    ):
+        layout = make_layout(False, length, distractors, penalty, observation, noise, corridors, wrong_arm=-1.0)
+        super().__init__(num_envs, layout, observation, render_mode)
+
+    def final_info(self) -> dict[str, np.ndarray]:
+        right_turns = self.state.right_turns
+        return {"is_success": right_turns == self.layout.corridors, "right_turns": right_turns}
+
+
+class GridTMazeEndless(SingleMaze):
     """T-Mazes in a chain, each with a new cue that replaces the last: memory must be rewritten.
 
     ## Description
@@ -74,46 +93,4 @@ class GridTMazeEndless(GridTMaze):
     - `Reinstate/GridTMazeEndless-v0` (length=20, corridors=10)
     """
 
-    active = False
-
-    def __init__(
-        self,
-        length: int = 20,
-        corridors: int = 10,
-        distractors: int = 0,
-        penalty: float | None = None,
-        observation: str = "symbolic",
-        noise: float = 0.0,
-        render_mode: str | None = None,
-    ):
-        check_integer("corridors", corridors, low=1)
-        super().__init__(length, distractors, penalty, observation, noise, render_mode)
-        self.corridors = int(corridors)
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start at the first corridor."""
-        self.turns = self.right_turns = 0
-        return super().reset(seed=seed, options=options)
-
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """A step in one of the corridors; see the class page."""
-        observation, reward, in_arm, truncated, info = super().step(action)
-        if in_arm:
-            self.turns += 1
-            self.right_turns += int(info["is_success"])
-            reward = 1.0 if info["is_success"] else -1.0
-        terminated = self.turns == self.corridors
-        if in_arm and not terminated:
-            observation = self._enter_next_corridor()
-        success = self.right_turns == self.corridors
-        info = {"is_success": success, "right_turns": self.right_turns} if terminated or truncated else {}
-        return observation, reward, terminated, truncated, info
-
-    def _enter_next_corridor(self) -> np.ndarray:
-        self._gen_grid(self.width, self.height)
-        self.step_count = 0  # the pace and the limit are those of one corridor
-        if self.render_mode == "human":
-            self.render()
-        return self.gen_obs()
+    batch_class = GridTMazeEndlessVector

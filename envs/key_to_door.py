@@ -1,18 +1,72 @@
-"""Key-to-Door: one environment. Its batched twin is in `key_to_door_vector.py`."""
+"""Key-to-Door: fetch a key, collect apples, open a door."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-from reinstate.envs.checks import check_bool
-from reinstate.envs.key_to_door_layout import draw_key_to_door, make_key_to_door_layout
-from reinstate.envs.three_phases import Episode
-from reinstate.envs.three_phases_single import ThreePhaseEnv
+from reinstate.envs import three_phases as phases
+from reinstate.envs.checks import check_bool, check_choice, is_finite_number
+from reinstate.envs.engine.loops import loops_of, rule
+from reinstate.envs.engine.single import SingleEnv
+
+# By preset: rewards of an apple, of which one is drawn for every episode, steps and reward of the last phase.
+PRESETS = {"tvt": ((1.0, 10.0), 15, 10.0), "ni2023": ((1.0,), 10, 5.0)}
+
+# k: the key is on one of these, p: the player starts on one of these, d: the door.
+_EXPLORE = """
+  #######
+  #kkkkk#
+  #kkkkk#
+  ##   ##
+  #ppppp#
+  #ppppp#
+  #######
+"""
+_REWARD = """
+
+   ##d##
+   #   #
+   # p #
+   #   #
+   #####
+
+"""
 
 
-class KeyToDoor(ThreePhaseEnv):
+@rule
+def reset_one(state: phases.State, layout: phases.Layout, generator: np.ndarray, b: int) -> None:
+    row, column = phases.draw_mark(layout, generator)
+    phases.start_episode(state, layout, generator, b)
+    state.boards[b, phases.EXPLORE, row, column] = phases.KEY
+    phases.draw_apples(state, layout, generator, b)
+
+
+class KeyToDoorVector(phases.ThreePhaseVector):
+    """B environments `Reinstate/KeyToDoor-v0`."""
+
+    loops = loops_of(reset_one, phases.step_one, phases.observe_one)
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        delay: int = 90,
+        apple_reward: float | None = None,
+        preset: str = "tvt",
+        key_reward: float = 0.0,
+        yoked: bool = False,
+        render_mode: str | None = None,
+    ):
+        check_choice("preset", preset, tuple(PRESETS))
+        if not is_finite_number(key_reward):
+            raise ValueError(f"key_reward={key_reward!r} is not a reward: pass a finite number.")
+        check_bool("yoked", yoked)
+        layout = phases.make_layout(
+            (_EXPLORE, _REWARD), "k", delay, apple_reward, *PRESETS[preset], float(key_reward), bool(yoked)
+        )
+        super().__init__(num_envs, layout, render_mode)
+
+
+class KeyToDoor(SingleEnv):
     """Fetch a key, collect apples for a while, then open a door with it (Hung et al. 2019, TVT).
 
     ## Description
@@ -98,40 +152,4 @@ class KeyToDoor(ThreePhaseEnv):
     - `Reinstate/KeyToDoor-v0`
     """
 
-    def __init__(
-        self,
-        delay: int = 90,
-        apple_reward: float | None = None,
-        preset: str = "tvt",
-        key_reward: float = 0.0,
-        yoked: bool = False,
-        render_mode: str | None = None,
-    ):
-        super().__init__(make_key_to_door_layout(delay, apple_reward, preset, key_reward), render_mode)
-        check_bool("yoked", yoked)
-        self.yoked = yoked
-        self.took_before = False  # was the key taken in the last whole episode?
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.ndarray, dict[str, Any]]:
-        """Start a new episode; with a seed, the one before is forgotten."""
-        if seed is not None:
-            self.took_before = False
-        return super().reset(seed=seed, options=options)
-
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """A step; see the class page."""
-        result = super().step(action)
-        if result[2]:
-            self.took_before = self.has_key
-        return result
-
-    def _opens(self) -> bool:
-        return self.took_before if self.yoked else self.has_key
-
-    def _is_success(self) -> bool:
-        return self.has_key if self.yoked else self.success
-
-    def _draw(self, rng: np.random.Generator) -> Episode:
-        return draw_key_to_door(rng, self.layout)
+    batch_class = KeyToDoorVector

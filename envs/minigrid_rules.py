@@ -1,190 +1,235 @@
 """What MiniGrid's own tasks add to the rules of the grid: when an episode ends, and whether it was a success.
 
-What `player_of` returns plays one action in every world, as the `step` of a MiniGrid 3.2 class does; then one rule, a
-function below, tells the outcome. The numbers that a rule needs about the episode (where the door is, which object is
-wanted) are the row b of `tasks` [B, TASK_NUMBERS] int64. `TASKS` says for each class which rule it has and how its
-numbers are read off an environment that was just reset.
+What `step_of` returns plays one action in one world, as the `step` of a MiniGrid 3.2 class does; then a function below
+tells the outcome. The numbers that it needs about the episode (where the door is, which object is wanted) are the row b
+of `task_numbers` [B, TASK_NUMBERS] int64. `TASKS` says for each class how its episodes end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import minigrid.envs as minigrid_envs
 import numpy as np
 from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
 from minigrid.core.world_object import WorldObj
 from minigrid.minigrid_env import MiniGridEnv
-from numba import njit
 
-from reinstate.envs.grid_engine import (
-    DONE,
-    DROP,
-    EMPTY,
-    ENTERED_GOAL,
-    NOTHING,
-    OPEN,
-    PICKUP,
-    TOGGLE,
-    GridState,
-    act,
-    direction_vector,
-    write_views,
-)
+from reinstate.envs.engine import grid
+from reinstate.envs.engine.loops import allocating_rule, rule
+from reinstate.envs.engine.pcg64 import integers
+from reinstate.envs.engine.pixels import TILE, draw_view
 
 TASK_NUMBERS = 4
 
+
+class Layout(NamedTuple):
+    """What the options of a MiniGrid environment decide."""
+
+    max_steps: int
+    see_through_walls: bool
+    tiles: np.ndarray  # of `pixels.tile_words`
+    mazes: np.ndarray  # of `memory_mazes`; empty for other environments
+    random_length: bool  # of the hallway of MiniGrid-Memory
+
+
+class State(NamedTuple):
+    """The state of B MiniGrid environments."""
+
+    world: grid.GridState
+    task_numbers: np.ndarray  # [B, TASK_NUMBERS] int64
+    success: np.ndarray  # [B] int64: 1 after a last step that was a success
+
+
 GOES_ON, SUCCESS, FAILURE = range(3)  # outcomes of one step
 
-REACH_GOAL, MATCH_MEMORY, OPEN_BOTH_DOORS, OPEN_DOOR, PICK_UP_AT, FETCH, GO_TO, PUT_NEAR = range(8)
+# Each function from here to `_put_near` is an outcome of `step_of`, or what an outcome must know of the moment before
+# the action (`was`). `task` [TASK_NUMBERS] is the row of its environment, and `event` what `act` returned.
 
 
-@njit(cache=True)
-def _was(rule: int, world: GridState, b: int, tasks: np.ndarray) -> bool:
-    """What a rule must know of the moment before the action."""
-    if rule == OPEN_BOTH_DOORS:  # whether the red door is open
-        return world.grid[b, tasks[b, 0], tasks[b, 1], 2] == OPEN
-    if rule == PICK_UP_AT:  # whether the hands are free and the wanted place is ahead
-        dx, dy = direction_vector(world.agent_dir[b])
-        ahead = world.agent_pos[b, 0] + dx == tasks[b, 0] and world.agent_pos[b, 1] + dy == tasks[b, 1]
-        return ahead and world.carrying[b, 0] == EMPTY
-    return world.carrying[b, 0] != EMPTY  # whether something is carried
+@rule
+def _nothing(world: grid.GridState, b: int, task: np.ndarray) -> bool:
+    return False
 
 
-@njit(cache=True)
-def _reach_goal(event: int) -> int:
-    if event == NOTHING:
+@rule
+def _holds_something(world: grid.GridState, b: int, task: np.ndarray) -> bool:
+    return bool(world.carrying[b, 0] != grid.EMPTY)
+
+
+@rule
+def _reach_goal(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
+    if event == grid.NOTHING:
         return GOES_ON
-    return SUCCESS if event == ENTERED_GOAL else FAILURE
+    return SUCCESS if event == grid.ENTERED_GOAL else FAILURE
 
 
-@njit(cache=True)
-def _match_memory(world: GridState, b: int, tasks: np.ndarray) -> int:
+@rule
+def _match_memory(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
     """Numbers: x, y of the cell beside the matching object, x, y beside the other."""
     x, y = world.agent_pos[b, 0], world.agent_pos[b, 1]
-    if x == tasks[b, 0] and y == tasks[b, 1]:
+    if x == task[0] and y == task[1]:
         return SUCCESS
-    return FAILURE if x == tasks[b, 2] and y == tasks[b, 3] else GOES_ON
+    return FAILURE if x == task[2] and y == task[3] else GOES_ON
 
 
-@njit(cache=True)
-def _open_both_doors(world: GridState, b: int, tasks: np.ndarray, red_was_open: bool) -> int:
+@rule
+def _red_door_is_open(world: grid.GridState, b: int, task: np.ndarray) -> bool:
+    return bool(world.grid[b, task[0], task[1], 2] == grid.OPEN)
+
+
+@rule
+def _open_both_doors(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
     """Numbers: x, y of the red door, which comes first, x, y of the blue one."""
-    if world.grid[b, tasks[b, 2], tasks[b, 3], 2] != OPEN:
+    if world.grid[b, task[2], task[3], 2] != grid.OPEN:
         return GOES_ON
-    return SUCCESS if red_was_open else FAILURE
+    return SUCCESS if was else FAILURE
 
 
-@njit(cache=True)
-def _open_door(world: GridState, b: int, action: int, tasks: np.ndarray) -> int:
+@rule
+def _open_door(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
     """Numbers: x, y of the door."""
-    return SUCCESS if action == TOGGLE and world.grid[b, tasks[b, 0], tasks[b, 1], 2] == OPEN else GOES_ON
+    return SUCCESS if action == grid.TOGGLE and world.grid[b, task[0], task[1], 2] == grid.OPEN else GOES_ON
 
 
-@njit(cache=True)
-def _pick_up_at(world: GridState, b: int, action: int, tasks: np.ndarray, could: bool) -> int:
+@rule
+def _can_pick_up(world: grid.GridState, b: int, task: np.ndarray) -> bool:
+    dx, dy = grid.direction_vector(world.agent_dir[b])
+    is_ahead = world.agent_pos[b, 0] + dx == task[0] and world.agent_pos[b, 1] + dy == task[1]
+    return bool(is_ahead and world.carrying[b, 0] == grid.EMPTY)
+
+
+@rule
+def _pick_up_at(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
     """Numbers: x, y of the wanted object, which nobody can move without ending the episode, and its kind."""
-    return SUCCESS if action == PICKUP and could and world.carrying[b, 0] == tasks[b, 2] else GOES_ON
+    return SUCCESS if action == grid.PICKUP and was and world.carrying[b, 0] == task[2] else GOES_ON
 
 
-@njit(cache=True)
-def _fetch(world: GridState, b: int, tasks: np.ndarray) -> int:
+@rule
+def _fetch(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
     """Numbers: kind and colour of the wanted object."""
     kind, colour = world.carrying[b, 0], world.carrying[b, 1]
-    if kind == EMPTY:
+    if kind == grid.EMPTY:
         return GOES_ON
-    return SUCCESS if kind == tasks[b, 0] and colour == tasks[b, 1] else FAILURE
+    return SUCCESS if kind == task[0] and colour == task[1] else FAILURE
 
 
-@njit(cache=True)
-def _go_to(world: GridState, b: int, action: int, tasks: np.ndarray) -> int:
+@rule
+def _go_to(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
     """Numbers: x, y of the door or object to say "done" beside."""
-    if action == TOGGLE:
+    if action == grid.TOGGLE:
         return FAILURE
-    if action != DONE:
+    if action != grid.DONE:
         return GOES_ON
-    beside = abs(world.agent_pos[b, 0] - tasks[b, 0]) + abs(world.agent_pos[b, 1] - tasks[b, 1]) == 1
-    return SUCCESS if beside else FAILURE
+    is_beside = abs(world.agent_pos[b, 0] - task[0]) + abs(world.agent_pos[b, 1] - task[1]) == 1
+    return SUCCESS if is_beside else FAILURE
 
 
-@njit(cache=True)
-def _put_near(world: GridState, b: int, action: int, tasks: np.ndarray, had_something: bool) -> int:
+@rule
+def _put_near(world: grid.GridState, b: int, action: int, task: np.ndarray, was: bool, event: int) -> int:
     """Numbers: x, y beside which to put, kind and colour of what to put there."""
     kind, colour = world.carrying[b, 0], world.carrying[b, 1]
-    if action == PICKUP and kind != EMPTY and (kind != tasks[b, 2] or colour != tasks[b, 3]):
+    if action == grid.PICKUP and kind != grid.EMPTY and (kind != task[2] or colour != task[3]):
         return FAILURE
-    if action == DROP and had_something:
-        dx, dy = direction_vector(world.agent_dir[b])
-        near_x = abs(world.agent_pos[b, 0] + dx - tasks[b, 0]) <= 1
-        near_y = abs(world.agent_pos[b, 1] + dy - tasks[b, 1]) <= 1
-        return SUCCESS if kind == EMPTY and near_x and near_y else FAILURE
+    if action == grid.DROP and was:
+        dx, dy = grid.direction_vector(world.agent_dir[b])
+        near_x = abs(world.agent_pos[b, 0] + dx - task[0]) <= 1
+        near_y = abs(world.agent_pos[b, 1] + dy - task[1]) <= 1
+        return SUCCESS if kind == grid.EMPTY and near_x and near_y else FAILURE
     return GOES_ON
 
 
-@njit(cache=True)
-def _outcome(rule: int, world: GridState, b: int, action: int, tasks: np.ndarray, was: bool, event: int) -> int:
-    if rule == REACH_GOAL:
-        return _reach_goal(event)
-    if rule == MATCH_MEMORY:
-        return _match_memory(world, b, tasks)
-    if rule == OPEN_BOTH_DOORS:
-        return _open_both_doors(world, b, tasks, was)
-    if rule == OPEN_DOOR:
-        return _open_door(world, b, action, tasks)
-    if rule == PICK_UP_AT:
-        return _pick_up_at(world, b, action, tasks, was)
-    if rule == FETCH:
-        return _fetch(world, b, tasks)
-    if rule == GO_TO:
-        return _go_to(world, b, action, tasks)
-    return _put_near(world, b, action, tasks, was)
+@cache
+def step_of(outcome: Callable[..., int], before: Callable[..., bool]) -> Callable[..., tuple[float, bool, bool]]:
+    """The `step_one` of the environments whose episodes end as `outcome` says, which is told what `before` says."""
+    pickup_toggles = outcome is _match_memory
+
+    @rule
+    def step_one(state: State, layout: Layout, generator: np.ndarray, b: int, action: int) -> tuple[float, bool, bool]:
+        world, task = state.world, state.task_numbers[b]
+        if pickup_toggles and action == grid.PICKUP:
+            action = grid.TOGGLE
+        was = before(world, b, task)
+        event = grid.act(world, b, action)
+        result = outcome(world, b, action, task, was, event)
+        step = world.step_count[b]
+        state.success[b] = result == SUCCESS
+        reward = 1 - 0.9 * (step / layout.max_steps) if result == SUCCESS else 0.0
+        # An episode may be terminated and truncated by the same step, as in MiniGrid.
+        return reward, result != GOES_ON, step >= layout.max_steps
+
+    return step_one
 
 
 @cache
-def player_of(rule: int) -> Callable[..., None]:
-    """The compiled step of all worlds under one rule, their views included.
+def observe_of(observation: str, is_usual_size: bool) -> Callable[..., None]:
+    """The `observe_one` for views of VIEW cells a side, or of any number if not `is_usual_size`."""
 
-    It takes the arguments written below and fills the last four. The rule is a constant of the loop: as an argument it
-    would cost a third of the speed. And views are part of it because to enter compiled code takes as long as a step.
-    """
+    @rule
+    def observe_symbols(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
+        grid.write_view(state.world, b, out, grid.VIEW if is_usual_size else out.shape[0], layout.see_through_walls)
 
-    @njit(cache=True)
-    def play(
-        max_steps: int,
-        see_through_walls: bool,
-        world: GridState,
-        tasks: np.ndarray,  # [B, TASK_NUMBERS]
-        actions: np.ndarray,  # [B]
-        rewards: np.ndarray,  # [B] float64, out
-        terminated: np.ndarray,  # [B] bool, out
-        truncated: np.ndarray,  # [B] bool, out
-        views: np.ndarray,  # [B, V, V, 3] uint8, out
-    ) -> None:
-        for b in range(len(actions)):
-            action = actions[b]
-            if rule == MATCH_MEMORY and action == PICKUP:
-                action = TOGGLE
-            was = _was(rule, world, b, tasks)
-            # One call for all rules: the compiler puts one into the loop, but not eight.
-            event = act(world, b, action)
-            outcome = _outcome(rule, world, b, action, tasks, was, event)
-            step = world.step_count[b]
-            rewards[b] = 1 - 0.9 * (step / max_steps) if outcome == SUCCESS else 0.0
-            # An episode may be terminated and truncated by the same step, as in MiniGrid.
-            terminated[b] = outcome != GOES_ON
-            truncated[b] = step >= max_steps
-        write_views(world, np.arange(len(actions)), views, see_through_walls)
+    @allocating_rule
+    def observe_pixels(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
+        side = grid.VIEW if is_usual_size else out.shape[0] // TILE
+        view = np.empty((side, side, 3), dtype=np.uint8)
+        grid.write_view(state.world, b, view, side, layout.see_through_walls)
+        draw_view(view, layout.tiles, out)
 
-    return play
+    return observe_symbols if observation == "symbolic" else observe_pixels
+
+
+START_ROOM_END = 4  # the column of its exit, in MiniGrid-Memory
+
+
+def memory_mazes(size: int) -> np.ndarray:
+    """MiniGrid-Memory without objects [size - 2, size, size, 3] uint8, by the column at which the hallway ends."""
+    middle = size // 2
+    mazes = np.full((size - 2, size, size, 3), grid.EMPTY_CELL, dtype=np.uint8)
+    for hallway_end in range(START_ROOM_END, size - 2):
+        walls = np.zeros((size, size), dtype=bool)  # [x, y]
+        walls[[0, -1]] = walls[:, [0, -1]] = True
+        walls[1 : START_ROOM_END + 1, [middle - 2, middle + 2]] = True  # the start room
+        walls[START_ROOM_END:hallway_end, [middle - 1, middle + 1]] = True
+        walls[hallway_end : hallway_end + 3 : 2] = True  # the crossing corridor at the end
+        walls[hallway_end, middle] = False
+        mazes[hallway_end, walls] = (grid.WALL, grid.GREY, 0)
+    return mazes
+
+
+@rule
+def reset_memory(state: State, layout: Layout, generator: np.ndarray, b: int) -> None:
+    """The `reset_one` of MiniGrid-Memory, with the draws of `MemoryEnv._gen_grid`; MiniGrid resets all others."""
+    world, mazes, numbers = state.world, layout.mazes, state.task_numbers[b]
+    size = mazes.shape[1]
+    middle = size // 2
+    hallway_end = integers(generator, 4, size - 2) if layout.random_length else size - 3
+    world.agent_pos[b, 0], world.agent_pos[b, 1] = integers(generator, 1, hallway_end + 1), middle
+    world.agent_dir[b] = world.step_count[b] = 0
+    world.carrying[b, 0], world.carrying[b, 1], world.carrying[b, 2] = grid.EMPTY_CELL
+    shown = grid.BALL if integers(generator, 0, 2) == 1 else grid.KEY
+    upper, lower = (grid.KEY, grid.BALL) if integers(generator, 0, 2) == 1 else (grid.BALL, grid.KEY)
+
+    cells = world.grid[b]
+    for x in range(size):
+        for y in range(size):
+            for part in range(3):
+                cells[x, y, part] = mazes[hallway_end, x, y, part]
+    end = hallway_end + 1
+    for x, y, kind in ((1, middle - 1, shown), (end, middle - 2, upper), (end, middle + 2, lower)):
+        cells[x, y, 0], cells[x, y, 1] = kind, grid.GREEN
+    right, wrong = (middle - 1, middle + 1) if shown == upper else (middle + 1, middle - 1)
+    numbers[0], numbers[1], numbers[2], numbers[3] = end, right, end, wrong
 
 
 class Task(NamedTuple):
-    """A rule and how to read its numbers off an environment."""
+    """When the episodes of a class end, and how to read its numbers off an environment that was just reset."""
 
-    rule: int
-    numbers: Callable[[MiniGridEnv], tuple[int, ...]] = lambda env: ()
+    outcome: Callable[..., int]
+    numbers: Callable[[Any], tuple[int, ...]] = lambda env: ()  # of an environment of the class
+    before: Callable[..., bool] = _nothing
 
 
 def _place(env: MiniGridEnv, thing: WorldObj) -> tuple[int, int]:
@@ -193,9 +238,9 @@ def _place(env: MiniGridEnv, thing: WorldObj) -> tuple[int, int]:
     return x, y
 
 
-_PICK_UP = Task(PICK_UP_AT, lambda env: (*_place(env, env.obj), OBJECT_TO_IDX[env.obj.type]))
-_GO_TO = Task(GO_TO, lambda env: env.target_pos)
-_GOAL = Task(REACH_GOAL)
+_PICK_UP = Task(_pick_up_at, lambda env: (*_place(env, env.obj), OBJECT_TO_IDX[env.obj.type]), _can_pick_up)
+_GO_TO = Task(_go_to, lambda env: env.target_pos)
+_GOAL = Task(_reach_goal)
 
 TASKS: dict[type[MiniGridEnv], Task] = {
     minigrid_envs.BlockedUnlockPickupEnv: _PICK_UP,
@@ -203,25 +248,29 @@ TASKS: dict[type[MiniGridEnv], Task] = {
     minigrid_envs.DistShiftEnv: _GOAL,
     minigrid_envs.DoorKeyEnv: _GOAL,
     minigrid_envs.EmptyEnv: _GOAL,
-    minigrid_envs.FetchEnv: Task(FETCH, lambda env: (OBJECT_TO_IDX[env.targetType], COLOR_TO_IDX[env.targetColor])),
+    minigrid_envs.FetchEnv: Task(_fetch, lambda env: (OBJECT_TO_IDX[env.targetType], COLOR_TO_IDX[env.targetColor])),
     minigrid_envs.FourRoomsEnv: _GOAL,
     minigrid_envs.GoToDoorEnv: _GO_TO,
     minigrid_envs.GoToObjectEnv: _GO_TO,
     minigrid_envs.KeyCorridorEnv: _PICK_UP,
     minigrid_envs.LavaGapEnv: _GOAL,
     minigrid_envs.LockedRoomEnv: _GOAL,
-    minigrid_envs.MemoryEnv: Task(MATCH_MEMORY, lambda env: (*env.success_pos, *env.failure_pos)),
+    minigrid_envs.MemoryEnv: Task(_match_memory, lambda env: (*env.success_pos, *env.failure_pos)),
     minigrid_envs.MultiRoomEnv: _GOAL,
     minigrid_envs.ObstructedMaze_1Dlhb: _PICK_UP,
     minigrid_envs.ObstructedMaze_Full: _PICK_UP,
     minigrid_envs.ObstructedMaze_Full_V1: _PICK_UP,
     minigrid_envs.PlaygroundEnv: _GOAL,
     minigrid_envs.PutNearEnv: Task(
-        PUT_NEAR, lambda env: (*env.target_pos, OBJECT_TO_IDX[env.move_type], COLOR_TO_IDX[env.moveColor])
+        _put_near,
+        lambda env: (*env.target_pos, OBJECT_TO_IDX[env.move_type], COLOR_TO_IDX[env.moveColor]),
+        _holds_something,
     ),
     minigrid_envs.RedBlueDoorEnv: Task(
-        OPEN_BOTH_DOORS, lambda env: (*_place(env, env.red_door), *_place(env, env.blue_door))
+        _open_both_doors,
+        lambda env: (*_place(env, env.red_door), *_place(env, env.blue_door)),
+        _red_door_is_open,
     ),
-    minigrid_envs.UnlockEnv: Task(OPEN_DOOR, lambda env: _place(env, env.door)),
+    minigrid_envs.UnlockEnv: Task(_open_door, lambda env: _place(env, env.door)),
     minigrid_envs.UnlockPickupEnv: _PICK_UP,
 }

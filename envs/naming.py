@@ -6,14 +6,15 @@ import difflib
 import importlib
 import inspect
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import gymnasium as gym
 import minigrid  # noqa: F401  registers the MiniGrid ids
-from gymnasium.envs.registration import EnvSpec
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 
 import reinstate.envs  # noqa: F401  registers Reinstate's ids
+from reinstate.envs.engine.single import SingleEnv
 
 
 def find_spec(env_id: str) -> EnvSpec:
@@ -39,12 +40,9 @@ def _short(env_id: str) -> str:
 
 
 def _suggest_id(name: str) -> str:
-    by_short_name: dict[str, str] = {}
     # Later ones win: other namespaces, then ids without one, then this package's; newer versions after older.
-    for env_id in sorted(
-        gym.registry, key=lambda i: (i.startswith("Reinstate/"), "/" not in i, gym.registry[i].version or 0)
-    ):
-        by_short_name[_short(env_id)] = env_id
+    ids = sorted(gym.registry, key=lambda i: (i.startswith("Reinstate/"), "/" not in i, gym.registry[i].version or 0))
+    by_short_name = {_short(env_id): env_id for env_id in ids}
     close = difflib.get_close_matches(_short(name), by_short_name, n=1, cutoff=0.7)
     if close:
         return f" Did you mean {by_short_name[close[0]]!r}?"
@@ -81,13 +79,19 @@ def suggest(word: str, words: Iterable[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
+def creator_of(spec: EnvSpec) -> Callable[..., Any]:
+    """The class or function that makes the environment."""
+    entry_point: Any = spec.entry_point
+    return load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
+
+
 def keywords_of(spec: EnvSpec) -> set[str] | None:
     """All keywords that an environment's constructor takes, or None where that cannot be read off."""
-    entry_point = spec.entry_point
-    if isinstance(entry_point, str):
-        entry_point = gym.envs.registration.load_env_creator(entry_point)
+    creator = creator_of(spec)
+    if inspect.isclass(creator) and issubclass(creator, SingleEnv):
+        creator = creator.batch_class
     # A class that passes **kwargs on takes what its base class takes.
-    makers = inspect.getmro(entry_point) if inspect.isclass(entry_point) else [entry_point]
+    makers = inspect.getmro(creator) if inspect.isclass(creator) else (creator,)
     keywords: set[str] = set()
     for maker in makers:
         if inspect.isclass(maker) and "__init__" not in vars(maker):
@@ -95,5 +99,5 @@ def keywords_of(spec: EnvSpec) -> set[str] | None:
         parameters = list(inspect.signature(maker).parameters.values())
         keywords |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
         if not any(p.kind == p.VAR_KEYWORD for p in parameters):
-            return keywords - {"render_mode"}
+            return keywords - {"render_mode", "num_envs"}
     return None

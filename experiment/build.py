@@ -1,4 +1,4 @@
-"""From options to environments, agent and learner; every random stream is spawned from the one seed."""
+"""From options to environments and agents; every random stream is spawned from the one seed."""
 
 from __future__ import annotations
 
@@ -25,17 +25,18 @@ STREAMS = ("parameters", "actions", "learning", "evaluation", "stagger")
 
 
 def streams(seed: int) -> dict[str, int]:
-    """A seed of its own for each use of randomness beside the environments'."""
+    """One seed for each use of randomness; the environments' seeds are spawned in `envs/seeds.py`."""
     spawned = np.random.SeedSequence(seed).spawn(len(STREAMS))
     return {name: int(s.generate_state(1, np.uint64)[0] >> 1) for name, s in zip(STREAMS, spawned, strict=True)}
 
 
 def generator(seed: int) -> torch.Generator:
+    """A generator of random numbers with this seed."""
     return torch.Generator().manual_seed(seed)
 
 
 def check_device(device: str) -> None:
-    """Raises UserError for what the agents do not run on yet."""
+    """Raises UserError for devices that the agents do not run on yet."""
     if device == "cuda":
         there = "" if torch.cuda.is_available() else ", and this machine has no CUDA device"
         raise UserError(f"--device cuda is not supported yet{there}: choose --device cpu or leave it out")
@@ -50,7 +51,8 @@ def build_envs(options: RunOptions, num_envs: int) -> VectorEnv:
 
 
 def observation_spec(space: gym.Space[Any]) -> ObservationSpec:
-    """What agents read: symbolic grids [H, W, 3] uint8 with values up to 10, RGB images [H, W, 3] uint8, vectors.
+    """The kind and shape of observations: symbolic grids [H, W, 3] uint8 with values up to 10, RGB images [H, W, 3]
+    uint8, or vectors.
 
     Raises UserError for any other space.
     """

@@ -21,7 +21,7 @@ WINDOW = 400  # finished episodes that rollout/* averages over
 
 
 class Metrics:
-    """Averages what is noted between two writes, and writes it."""
+    """Collects values and finished episodes, and writes their averages."""
 
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
         self.writer = SummaryWriter(str(folder))
@@ -38,7 +38,7 @@ class Metrics:
             self.writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
 
     def note(self, values: dict[str, float]) -> None:
-        """Keeps values for the next write; what is not finite is left out."""
+        """Keeps values for the next write; values that are not finite are left out."""
         for key, value in values.items():
             if math.isfinite(value):
                 self.noted[key].append(value)
@@ -66,7 +66,7 @@ class Metrics:
         return values
 
     def write(self, step: int, extra: dict[str, float] | None = None) -> dict[str, float]:
-        """Writes the averages since the last write, the rollout's state and `extra`; returns what it wrote."""
+        """Writes `extra`, and the averages since the last write and over the last episodes; returns what it wrote."""
         values = {k: sum(v) / len(v) for k, v in self.noted.items()} | self.rollout() | (extra or {})
         self.noted.clear()
         for key, value in values.items():

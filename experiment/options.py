@@ -82,18 +82,18 @@ class RunOptions:
     num_envs: int = 256
     """B: environments stepped together."""
     stagger_steps: int = 0
-    """Staggered resets: play this many random actions in each environment before training, and reset each at a random
-    one of them. For tasks whose episodes all last equally long, about that length: otherwise all environments are in
-    the same phase, and a rollout holds one part of the task only. Counted in --total-timesteps."""
+    """Staggered resets: before training, play this many random actions in each environment, and reset each at a random
+    one of them. For tasks whose episodes all have the same length, take about that length: otherwise all environments
+    are in phase, and a rollout shows one part of the task only. These steps count in --total-timesteps."""
     stop_at_success: float | None = None
     """Stop as soon as a greedy evaluation reaches this success rate, over all episodes and for each cue."""
     eval_every: int = 1_000_000
-    """Environment steps between evaluations; 0 evaluates only at the end, and, with --stop-at-success, where training
-    episodes come near it."""
+    """Environment steps between evaluations. 0: only at the end and, with --stop-at-success, as soon as training
+    episodes come near that rate."""
     eval_episodes: int = 200
     """Episodes of each evaluation, greedy and sampled."""
     save_every: int = 0
-    """Environment steps between checkpoints, besides those of the best evaluation and of the end; 0 saves no others."""
+    """Environment steps between checkpoints. The best evaluation and the end are always saved; 0: nothing else."""
     run_dir: str | None = None
     """Folder of the run; by default runs/<env>__<name>__s<seed>__<UTC>. Must be new or empty."""
     start_from: str | None = None

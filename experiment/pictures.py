@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from reinstate.agents.networks import ObservationSpec
-from reinstate.envs.grid_pixels import TILE, tile_atlas
+from reinstate.envs.engine.pixels import TILE, tile_atlas
 
 SMALLEST = 56  # pixels a side; smaller pictures are enlarged
 CELL = 14  # of a vector's picture

@@ -19,6 +19,8 @@ from gymnasium.wrappers import HumanRendering
 from minigrid.minigrid_env import MiniGridEnv
 
 from reinstate.envs.adapt import make_single
+from reinstate.envs.engine.pixels import things_in
+from reinstate.envs.grid_tmaze import SingleMaze
 from reinstate.envs.naming import find_spec
 from reinstate.experiment.build import count_actions
 from reinstate.experiment.errors import UserError
@@ -150,7 +152,7 @@ def play_episodes(
 
 
 def beginning(env: gym.Env) -> str:
-    """That an episode begins, with the mission where there is one (MiniGrid's environments)."""
+    """That an episode begins, with the mission where there is one (grids)."""
     mission = getattr(env.unwrapped, "mission", None)
     return f"a new episode: {mission}" if mission else "a new episode"
 
@@ -168,14 +170,16 @@ def ending(terminated: bool, info: dict[str, Any], steps: int, total: float) -> 
 
 
 def in_view(env: gym.Env) -> str:
-    """A line with the things that a MiniGrid agent sees: in a small picture a key and a ball look alike."""
+    """A line with the things that the agent of a grid sees: in a small picture a key and a ball look alike."""
     base = env.unwrapped
-    if not isinstance(base, MiniGridEnv):
+    if isinstance(base, MiniGridEnv):
+        grid, visible = base.gen_obs_grid()  # type: ignore[no-untyped-call]
+        things = things_in(grid.encode(visible))
+    elif isinstance(base, SingleMaze):
+        things = base.in_view()
+    else:
         return ""
-    grid, visible = base.gen_obs_grid()  # type: ignore[no-untyped-call]
-    cells = [grid.get(x, y) for x, y in np.argwhere(visible)]
-    things = [f"{cell.color} {cell.type}" for cell in cells if cell is not None and cell.type not in ("wall", "floor")]
-    return f"\nin view: {', '.join(sorted(things)) or 'nothing'}"
+    return f"\nin view: {', '.join(things) or 'nothing'}"
 
 
 def _screen(env: gym.Env) -> str:

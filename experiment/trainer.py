@@ -11,6 +11,7 @@ from reinstate.agents.collector import collect, stagger, start_collecting
 from reinstate.agents.interface import Agent, Stateful
 from reinstate.agents.ppo import build_learner, update
 from reinstate.agents.rollout import EpisodeEnd
+from reinstate.envs.engine.batch import BatchEnv
 from reinstate.envs.seeds import spawn_seeds
 from reinstate.experiment.build import build_envs, generator, streams
 from reinstate.experiment.options import RunOptions
@@ -60,13 +61,18 @@ class Trainer:
         return [line for line in lines if line]
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values; the environments' own state is theirs (`get_state` of batched ones)."""
-        return {name: part.state_dict() for name, part in self.parts().items()}
+        """Plain values. Batched environments are among them; others cannot be saved, and are left out."""
+        state = {name: part.state_dict() for name, part in self.parts().items()}
+        if isinstance(self.envs, BatchEnv):
+            state["envs"] = {name: torch.from_numpy(array) for name, array in self.envs.get_state().items()}
+        return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Takes over the values of `state_dict`."""
         for name, part in self.parts().items():
             part.load_state_dict(state[name])
+        if isinstance(self.envs, BatchEnv):
+            self.envs.set_state({name: tensor.numpy() for name, tensor in state["envs"].items()})
 
     def parts(self) -> dict[str, Stateful]:
         """Everything that a run must remember, by name."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import reinstate.envs  # noqa: F401  registers the environments
 
 if TYPE_CHECKING:
-    from reinstate.envs.minigrid_vector import make_vec
+    from reinstate.envs.adapt import make_vec
     from reinstate.experiment.api import train
     from reinstate.experiment.errors import UserError
     from reinstate.experiment.evaluation import evaluate
@@ -32,7 +32,7 @@ _HOME = {  # imported on use: torch and numba take seconds
     "UserError": "reinstate.experiment.errors",
     "evaluate": "reinstate.experiment.evaluation",
     "load_agent": "reinstate.experiment.trained",
-    "make_vec": "reinstate.envs.minigrid_vector",
+    "make_vec": "reinstate.envs.adapt",
     "train": "reinstate.experiment.api",
 }
 

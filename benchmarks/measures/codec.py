@@ -24,8 +24,8 @@ from torch import Tensor
 
 from benchmarks.rows import Row, markdown
 from reinstate.envs.adapt import make_vector
-from reinstate.envs.grid_engine import BALL, GREEN, KEY
-from reinstate.envs.grid_pixels import tile_atlas
+from reinstate.envs.engine.grid import BALL, GREEN, KEY
+from reinstate.envs.engine.pixels import tile_atlas
 from reinstate.envs.three_phases import COLOURS, SQUARES
 from reinstate.envs.three_phases import KEY as KEY_CELL
 from reinstate.memory.codec.codec import build_codec

@@ -20,7 +20,7 @@ from benchmarks.rows import Row, seed_columns
 from reinstate.agents.interface import Agent
 from reinstate.agents.memory_agent import MemoryAgent
 from reinstate.agents.rollout import Inputs
-from reinstate.envs.grid_engine import BALL, GREEN, KEY
+from reinstate.envs.engine.grid import BALL, GREEN, KEY
 from reinstate.envs.seeds import spawn_seeds
 from reinstate.experiment.build import build_envs, untrained
 from reinstate.experiment.options import RunOptions

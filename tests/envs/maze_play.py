@@ -7,9 +7,10 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+import pytest
 
 import reinstate.envs  # noqa: F401
-from reinstate.envs.grid_engine import BALL, FORWARD, GREEN, KEY, LEFT, RIGHT
+from reinstate.envs.engine.grid import BALL, FORWARD, GREEN, KEY, LEFT, RIGHT
 
 GRID_IDS = [f"Reinstate/GridTMaze{kind}-v0" for kind in ("Passive", "Active", "CrowdedPassive", "CrowdedActive")]
 TMAZE_IDS = ["Reinstate/TMazePassive-v0", "Reinstate/TMazeActive-v0"]
@@ -20,10 +21,27 @@ VISUAL_MATCH_IDS = ["Reinstate/VisualMatchPassive-v0", "Reinstate/VisualMatchAct
 PHASE_IDS = ["Reinstate/KeyToDoor-v0", *VISUAL_MATCH_IDS]
 ALL_IDS = [*MAZE_IDS, ENDLESS_ID] + CHAIN_IDS + PHASE_IDS
 
+# One id for each set of compiled rules. The others of a family differ by numbers in their layout.
+EVERY_FAMILY = [GRID_IDS[3], ENDLESS_ID, TMAZE_IDS[1], *CHAIN_IDS, PHASE_IDS[0], VISUAL_MATCH_IDS[1]]
+
+
+def slow_unless(
+    fast: list[str], case_of: Callable[[str], tuple] = lambda env_id: (env_id,), ids: list[str] = ALL_IDS
+) -> list[Any]:
+    """The case of each id, for `pytest.mark.parametrize`; slow, but for those of the `fast` ids."""
+    marks = {env_id: () if env_id in fast else pytest.mark.slow for env_id in ids}
+    return [pytest.param(*case_of(env_id), marks=marks[env_id]) for env_id in ids]
+
 
 def sized(env_id: str, size: int) -> dict[str, int]:
     """The option that makes an environment short or long."""
     return {"delay" if env_id in PHASE_IDS else "length": size}
+
+
+def state_of(env: gym.Env) -> Any:
+    """The state of a single environment: each array's row of it."""
+    state = env.unwrapped.batch.state
+    return type(state)(*(array[0] for array in state))
 
 
 def seen_cue(view: np.ndarray) -> int | None:

@@ -9,7 +9,7 @@ from minigrid import envs as tasks
 from minigrid.core.constants import DIR_TO_VEC
 from minigrid.minigrid_env import MiniGridEnv
 
-from reinstate.envs.grid_engine import DONE, DROP, FORWARD, LEFT, NUM_ACTIONS, PICKUP, RIGHT, TOGGLE
+from reinstate.envs.engine.grid import DONE, DROP, FORWARD, LEFT, NUM_ACTIONS, PICKUP, RIGHT, TOGGLE
 
 Cell = tuple[int, int]
 Errand = tuple[Cell, int]  # a cell to face and what to do there

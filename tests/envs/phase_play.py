@@ -7,9 +7,10 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from maze_play import assert_same
 
 from reinstate.envs.three_phases import EXPLORE, KEY
+from tests.envs.maze_play import assert_same, state_of
+from tests.envs.reference import make_reference
 
 NORTH, SOUTH, WEST, EAST = range(4)
 MOVES = {"n": NORTH, "s": SOUTH, "w": WEST, "e": EAST}
@@ -28,9 +29,22 @@ def drawn(view: np.ndarray) -> list[str]:
     return ["".join(character[tuple(cell)] for cell in row) for row in view.tolist()]
 
 
-def seed_where(env: gym.Env, wanted: Callable[[Any], bool]) -> int:
-    """The first seed whose episode is as wanted; `wanted` gets the unwrapped environment after its reset."""
-    return next(seed for seed in range(5000) if env.reset(seed=seed) and wanted(env.unwrapped))
+class World:
+    """The state of a single environment."""
+
+    def __init__(self, env: gym.Env):
+        state = state_of(env)
+        self.phase = int(state.phase)
+        self.boards = state.boards  # [3, 7, 11]; of the phases to come, as drawn
+        self.board = state.boards[self.phase]
+        self.position = tuple(state.position.tolist())
+        self.target = int(state.target)
+        self.has_key = bool(state.has_key)
+
+
+def seed_where(env: gym.Env, wanted: Callable[[World], bool]) -> int:
+    """The first seed whose episode is as wanted; `wanted` gets the world after the reset."""
+    return next(seed for seed in range(5000) if env.reset(seed=seed) and wanted(World(env)))
 
 
 def walk(env: gym.Env, path: str) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
@@ -49,11 +63,11 @@ def path_between(start: tuple[int, int], end: tuple[int, int]) -> str:
     return ("s" * rows if rows > 0 else "n" * -rows) + ("e" * columns if columns > 0 else "w" * -columns)
 
 
-def path_to_key(env: Any) -> str:
+def path_to_key(world: World) -> str:
     """From the start of Key-to-Door's first phase through the middle of the passage."""
-    assert env.phase == EXPLORE
-    (key,) = np.argwhere(env.board == KEY)
-    row, column = env.position
+    assert world.phase == EXPLORE
+    (key,) = np.argwhere(world.board == KEY)
+    row, column = world.position
     return path_between((row, column), (row, 5)) + path_between((row, 5), tuple(key))
 
 
@@ -71,11 +85,11 @@ def chance_level(env_id: str, episodes: int, **options: Any) -> tuple[float, flo
 
 
 def play_twins(env_id: str, options: dict[str, Any], policy: Callable[[Any, np.random.Generator], int]) -> list[bool]:
-    """Step a batch and single environments side by side under a policy that sees the single ones; all successes."""
+    """Step a batch and its reference side by side under a policy that sees the reference; all successes."""
     num_envs = 3
     batched = gym.make_vec(env_id, num_envs=num_envs, **options)
     single = gym.vector.SyncVectorEnv(
-        [lambda: gym.make(env_id, **options)] * num_envs, autoreset_mode=gym.vector.AutoresetMode.SAME_STEP
+        [lambda: make_reference(env_id, **options)] * num_envs, autoreset_mode=gym.vector.AutoresetMode.SAME_STEP
     )
     assert_same(batched.reset(seed=3)[0], single.reset(seed=3)[0])
     rng = np.random.default_rng(0)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
-from maze_play import ALL_IDS, sized
 
 from reinstate.envs.adapt import is_batched, make_single, make_vector
 from reinstate.envs.seeds import spawn_seeds
+from tests.envs.maze_play import ALL_IDS, sized
 
 
 class Probe(gym.Env):

@@ -8,10 +8,10 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AutoresetMode
-from maze_play import ALL_IDS, GRID_IDS, assert_same, sized
 
-import reinstate.envs
+import reinstate
 from reinstate.envs.adapt import make_vector
+from tests.envs.maze_play import EVERY_FAMILY, GRID_IDS, assert_same, sized, slow_unless
 
 
 def roll(env: gym.vector.VectorEnv, steps: int, seed: int) -> list[tuple]:
@@ -26,7 +26,7 @@ def assert_same_rolls(left: list[tuple], right: list[tuple]) -> None:
             assert_same(one, other)
 
 
-@pytest.mark.parametrize("env_id", ALL_IDS)
+@pytest.mark.parametrize("env_id", slow_unless(EVERY_FAMILY))
 def test_seeding(env_id: str) -> None:
     """Environment i of a batch is the single environment with its seed, whoever its neighbours are."""
     env = gym.make_vec(env_id, num_envs=3, **sized(env_id, 2))
@@ -97,7 +97,7 @@ def test_the_step_that_ends_an_episode() -> None:
     assert row(env.step([0, 0])) == ([[1, 0], [0, b3]], [0, 0], [no, yes], [no, no], [None, [1, 0]])
 
 
-@pytest.mark.parametrize("env_id", ALL_IDS)
+@pytest.mark.parametrize("env_id", slow_unless(EVERY_FAMILY))
 def test_observations_are_fresh(env_id: str) -> None:
     env = gym.make_vec(env_id, num_envs=4, **sized(env_id, 2))
     first, _ = env.reset(seed=0)
@@ -110,7 +110,7 @@ def test_observations_are_fresh(env_id: str) -> None:
             assert_same(one, other)
 
 
-@pytest.mark.parametrize("env_id", ALL_IDS)
+@pytest.mark.parametrize("env_id", slow_unless(EVERY_FAMILY))
 def test_reused_arrays(env_id: str) -> None:
     """With `copy = False` the arrays are overwritten and say the same; what infos hold is never overwritten."""
     owner, lender = (gym.make_vec(env_id, num_envs=4, **sized(env_id, 2)) for _ in range(2))
@@ -134,7 +134,7 @@ def test_reused_arrays(env_id: str) -> None:
 
 @pytest.mark.parametrize("observation", ["symbolic", "pixels"])
 def test_minigrid_reuses_all_that_it_returns(observation: str) -> None:
-    env = reinstate.envs.make_vec("MiniGrid-Empty-5x5-v0", 2, observation)
+    env = reinstate.make_vec("MiniGrid-Empty-5x5-v0", 2, observation=observation)
     env.reset(seed=0)
     kept = env.step([2, 2])
     assert all(one is not other for one, other in zip(env.step([2, 2])[:4], kept[:4], strict=True))
@@ -145,8 +145,8 @@ def test_minigrid_reuses_all_that_it_returns(observation: str) -> None:
 
 @pytest.mark.parametrize(
     "env_id, options",
-    [(env_id, sized(env_id, 3)) for env_id in ALL_IDS]
-    + [(env_id, {"length": 3, "observation": "pixels"}) for env_id in GRID_IDS],
+    slow_unless(EVERY_FAMILY, lambda env_id: (env_id, sized(env_id, 3)))
+    + slow_unless(GRID_IDS[:1], lambda env_id: (env_id, {"length": 3, "observation": "pixels"}), GRID_IDS),
 )
 def test_snapshot_in_mid_episode(env_id: str, options: dict[str, Any]) -> None:
     env = gym.make_vec(env_id, num_envs=3, **options)

@@ -7,9 +7,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from maze_play import CHAIN_IDS
 
 from reinstate.envs.adapt import make_single, make_vector
+from tests.envs.maze_play import CHAIN_IDS, state_of
 
 MEMORY, UMBRELLA = CHAIN_IDS
 C = "context"
@@ -38,7 +38,7 @@ def test_memory_chain_step_by_step(length: int, bits: int, answer: int) -> None:
     rewards_seen, queries_seen = set(), set()
     for seed in range(30):
         seen, info = env.reset(seed=seed)
-        context, query = env.unwrapped.context, env.unwrapped.query
+        context, query = state_of(env).context, int(state_of(env).query)
         queries_seen.add(query)
         table = MEMORY_TABLES[length]
         for k, (time, shows_query, shows_context) in enumerate(table):
@@ -50,7 +50,7 @@ def test_memory_chain_step_by_step(length: int, bits: int, answer: int) -> None:
             # Only the last action counts.
             last = k == len(table) - 2
             seen, reward, terminated, truncated, info = env.step(answer if last else 1 - answer)
-            right = answer == context[query]
+            right = bool(answer == context[query])
             assert (reward, terminated, truncated) == ((1.0 if right else -1.0) if last else 0.0, last, False)
             assert info == ({"is_success": right} if last else {})
         rewards_seen.add(reward)

@@ -1,4 +1,4 @@
-"""The grid T-Maze: layout, cue, rewards, ends, the numbers on its page. Both implementations where it matters."""
+"""The grid T-Maze: map, cue, rewards, ends, picture, and the numbers on its page."""
 
 from __future__ import annotations
 
@@ -8,10 +8,30 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from maze_play import GRID_IDS, play_optimally, seen_cue
 
-from reinstate.envs.grid_engine import BALL, BOX, DONE, DROP, FORWARD, GOAL, GREEN, KEY, LEFT, PICKUP, RIGHT, TOGGLE
-from reinstate.envs.grid_tmaze_layout import DISTRACTOR_LOOKS, draw_layout
+from reinstate.envs.engine.grid import (
+    BALL,
+    BOX,
+    DONE,
+    DROP,
+    EAST,
+    EMPTY,
+    FORWARD,
+    GOAL,
+    GREEN,
+    KEY,
+    LEFT,
+    PICKUP,
+    RIGHT,
+    TOGGLE,
+    WALL,
+    WEST,
+    GridState,
+)
+from reinstate.envs.grid_tmaze import DISTRACTOR_LOOKS
+from tests.envs.maze_play import GRID_IDS, play_optimally, seen_cue
+from tests.envs.reference import make_reference
+from tests.envs.reference.grid_tmaze import draw_layout
 
 PASSIVE, ACTIVE = "Reinstate/GridTMazePassive-v0", "Reinstate/GridTMazeActive-v0"
 
@@ -40,6 +60,19 @@ def batched_player(env_id: str, seed: int, **options: Any) -> Callable[[int], tu
 BOTH = pytest.mark.parametrize("player", [single_player, batched_player])
 
 
+def cue_of(env: gym.Env) -> int:
+    return int(env.unwrapped.batch.state.cue[0])
+
+
+def world_of(env: gym.Env) -> GridState:
+    """The world of one environment, in arrays of one row; what is written there changes the environment."""
+    return env.unwrapped.batch.state.world
+
+
+def put_agent(env: gym.Env, x: int, y: int, direction: int) -> None:
+    world_of(env).agent_pos[0], world_of(env).agent_dir[0] = (x, y), direction
+
+
 def seed_with_cue(cue: int) -> int:
     return next(s for s in range(50) if draw_layout(np.random.Generator(np.random.PCG64(s)), 0)[0] == cue)
 
@@ -55,7 +88,7 @@ def test_optimal_policy_attains_the_documented_return_for_either_cue(env_id: str
         assert log["rewards"][:-1] == [0.0] * (len(log["rewards"]) - 1)
         assert log["terminated"] and not log["truncated"]
         assert log["info"]["is_success"] is True
-        assert log["info"]["cue"] == env.unwrapped.cue
+        assert log["info"]["cue"] == cue_of(env)
         cues.add(log["info"]["cue"])
 
         steps = len(log["actions"])
@@ -203,27 +236,27 @@ def test_arriving_on_the_last_step_terminates_only(player) -> None:
 @pytest.mark.parametrize("env_id", GRID_IDS)
 def test_the_cue_cannot_be_carried_along(env_id: str) -> None:
     """Walk up to the cue, try to pick it up, walk on: it stays where it is and out of sight."""
-    env = gym.make(env_id, length=9, distractors=0).unwrapped
+    env = gym.make(env_id, length=9, distractors=0)
     env.reset(seed=0)
-    before = env.grid.encode()
-    env.agent_pos, env.agent_dir = (2, 1), 2  # in front of the cue at (1, 1)
+    before = world_of(env).grid.copy()
+    put_agent(env, 2, 1, WEST)  # in front of the cue at (1, 1)
     for action in (PICKUP, DROP, TOGGLE, PICKUP):
         env.step(action)
-        assert env.carrying is None
-    np.testing.assert_array_equal(env.grid.encode(), before)
-    env.agent_pos, env.agent_dir = (12, 4), 0
-    view = env.step(DROP)[0]
-    assert seen_cue(view) is None
+        assert world_of(env).carrying[0].tolist() == [EMPTY, 0, 0]
+    np.testing.assert_array_equal(world_of(env).grid, before)
+    put_agent(env, 12, 4, EAST)
+    assert seen_cue(env.step(DROP)[0]) is None
 
 
 def test_pickup_opens_boxes_and_they_are_empty() -> None:
-    env = gym.make(PASSIVE, length=3, distractors=41).unwrapped  # every cell of columns 1..6 holds something
+    env = gym.make(PASSIVE, length=3, distractors=41)  # every cell of columns 1..6 holds something
     env.reset(seed=0)
-    x, y = next((x, y) for x, y in np.argwhere(env.grid.encode()[..., 0] == BOX) if x > 1)
-    env.grid.set(x - 1, y, None)
-    env.agent_pos, env.agent_dir = (x - 1, y), 0
+    cells = world_of(env).grid[0]
+    x, y = next((x, y) for x, y in np.argwhere(cells[..., 0] == BOX) if x > 1)
+    cells[x - 1, y] = (EMPTY, 0, 0)
+    put_agent(env, x - 1, y, EAST)
     env.step(PICKUP)
-    assert env.grid.get(x, y) is None and env.carrying is None
+    assert cells[x, y].tolist() == world_of(env).carrying[0].tolist() == [EMPTY, 0, 0]
 
 
 PASSIVE_MAP = """
@@ -252,27 +285,24 @@ ACTIVE_MAP = """
 
 @pytest.mark.parametrize("env_id, drawing", [(PASSIVE, PASSIVE_MAP), (ACTIVE, ACTIVE_MAP)])
 def test_map(env_id: str, drawing: str) -> None:
-    env = gym.make(env_id, length=3).unwrapped
+    env = gym.make(env_id, length=3, distractors=0)
     env.reset(seed=0)
-    assert env.grid.get(1, 1).type == ("key", "ball")[env.cue]
-    env.grid.set(1, 1, None)
-    symbols = {None: ".", "wall": "#", "goal": "G"}
-    rows = [
-        [symbols[cell and cell.type] for cell in env.grid.grid[y * env.width : (y + 1) * env.width]]
-        for y in range(env.height)
-    ]
-    x, y = env.agent_pos
-    rows[y][x] = ">v<^"[env.agent_dir]
+    kinds = world_of(env).grid[0, ..., 0].copy()
+    assert kinds[1, 1] == (KEY, BALL)[cue_of(env)]
+    kinds[1, 1] = EMPTY
+    symbols = {EMPTY: ".", WALL: "#", GOAL: "G"}
+    rows = [[symbols[kind] for kind in row] for row in kinds.T]
+    x, y = world_of(env).agent_pos[0]
+    rows[y][x] = ">v<^"[world_of(env).agent_dir[0]]
     assert "\n".join("".join(row) for row in rows) == drawing.strip()
 
 
 def views_from(env: gym.Env, x: int, y: int) -> list[np.ndarray]:
     """The views in all four directions from a cell."""
-    env = env.unwrapped
-    env.agent_pos = (x, y)
     views = []
-    for env.agent_dir in range(4):
-        views.append(env.gen_obs())
+    for direction in range(4):
+        put_agent(env, x, y, direction)
+        views.append(env.unwrapped.batch.view(0))
     return views
 
 
@@ -291,7 +321,7 @@ def test_the_plain_cue_is_seen_from_the_room_only() -> None:
     env.reset(seed=0)
     for x in range(8, 24):
         assert all(seen_cue(view) is None for view in views_from(env, x, 4)), x
-    assert seen_cue(views_from(env, 7, 4)[2]) == env.unwrapped.cue
+    assert seen_cue(views_from(env, 7, 4)[2]) == cue_of(env)
 
 
 @pytest.mark.parametrize("env_id", [i for i in GRID_IDS if "Passive" in i])
@@ -299,7 +329,7 @@ def test_passive_start_sees_the_cue_at_once(env_id: str) -> None:
     env = gym.make(env_id, length=9)
     for seed in range(20):
         view, _ = env.reset(seed=seed)
-        assert seen_cue(view) == env.unwrapped.cue
+        assert seen_cue(view) == cue_of(env)
         objects = np.isin(view[..., 0], (KEY, BALL, BOX)).sum()
         assert objects == 1 + env.unwrapped.layout.distractors
 
@@ -317,25 +347,25 @@ def test_corridor_and_arms_tell_nothing() -> None:
 
 
 def test_what_is_drawn() -> None:
-    rng = np.random.default_rng(0)
-    cues, cue_cells = np.zeros(2), np.zeros((8, 8))
+    draws, distractors = 4000, 6
+    batch = gym.make_vec(PASSIVE, num_envs=draws, length=1, distractors=distractors)
+    batch.reset(seed=0)
+    cells = batch.state.world.grid  # [B, W, H, 3]
+    is_object = np.isin(cells[..., 0], (KEY, BALL, BOX))
+    assert (is_object.sum(axis=(1, 2)) == 1 + distractors).all(), "distinct cells"
+    is_cue = is_object & (cells[..., 0] != BOX) & (cells[..., 1] == GREEN)
+    assert (is_cue.sum(axis=(1, 2)) == 1).all(), "no distractor looks like a cue"
+    np.testing.assert_array_equal(cells[is_cue][:, 0], np.array([KEY, BALL])[batch.state.cue])
+    assert 0.46 < batch.state.cue.mean() < 0.54
+    for where, number in ((is_cue, 1), (is_object, 1 + distractors)):
+        count = where.sum(axis=0)
+        assert count.sum() == count[1:7, 1:8].sum(), "columns 1..6, rows 1..7"
+        assert 0 < count[1:7, 1:8].min() and count[1:7, 1:8].max() < 2 * number * draws / 42
     looks = np.zeros((11, 6))
-    draws = 4000
-    for _ in range(draws):
-        cue, objects = draw_layout(rng, 6)
-        cues[cue] += 1
-        cue_cells[tuple(objects[0, :2])] += 1
-        assert tuple(objects[0, 2:]) == ((KEY, GREEN), (BALL, GREEN))[cue]
-        assert len({(x, y) for x, y in objects[:, :2]}) == 7, "distinct cells"
-        for _, _, kind, colour in objects[1:]:
-            looks[kind, colour] += 1
-    assert cues.min() > 0.46 * draws
-    assert (cue_cells > 0).sum() == 42 and (cue_cells[1:7, 1:] > 0).all(), "columns 1..6, rows 1..7"
-    assert cue_cells[1:7, 1:].max() < 2 * draws / 42
-    assert looks[KEY, GREEN] == looks[BALL, GREEN] == 0
+    np.add.at(looks, tuple(cells[is_object & ~is_cue][:, :2].T), 1)
     drawn = looks[tuple(DISTRACTOR_LOOKS.T)]
-    assert len(drawn) == 16 and drawn.sum() == 6 * draws
-    assert drawn.min() > 0.8 * 6 * draws / 16
+    assert len(drawn) == 16 and drawn.sum() == distractors * draws
+    assert drawn.min() > 0.8 * distractors * draws / 16
 
 
 def test_episodes_are_redrawn() -> None:
@@ -369,22 +399,20 @@ def test_bad_options_are_refused_in_one_sentence(options: dict[str, Any], words:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # gymnasium warns about the mode as well
 def test_bad_render_modes_are_refused() -> None:
-    with pytest.raises(ValueError, match="'human', 'rgb_array'"):
+    with pytest.raises(ValueError, match="choose one of None, 'rgb_array'"):
         gym.make(PASSIVE, render_mode="film")
     with pytest.raises(ValueError, match="not possible in a batch"):
         gym.make_vec(PASSIVE, num_envs=2, render_mode="rgb_array")
 
 
-def test_rendering_follows_the_agent_through_a_long_corridor() -> None:
-    env = gym.make(ACTIVE, length=1000, render_mode="rgb_array")
-    env.reset(seed=0)
-    for x in (1, 13, 500, 1013, 1014):
-        env.unwrapped.agent_pos = (x, 4)
+@pytest.mark.parametrize("env_id, length", [(ACTIVE, 1000), (PASSIVE, 1)])
+def test_the_picture_is_minigrids_and_follows_the_agent(env_id: str, length: int) -> None:
+    env = gym.make(env_id, length=length, distractors=3, render_mode="rgb_array")
+    reference = make_reference(env_id, length=length, distractors=3, render_mode="rgb_array")
+    env.reset(seed=0), reference.reset(seed=0)
+    for x, direction in ((1, 0), (7, 1), (length + 6, 2), (length + 7, 3), (length // 2 + 7, 0)):
+        put_agent(env, x, 4, direction)
+        reference.agent_pos, reference.agent_dir = (x, 4), direction
         frame = env.render()
-        assert frame.shape == (9 * 32, 25 * 32, 3) and frame.dtype == np.uint8
-        red = (frame[..., 0] == 255) & (frame[..., 1] < 100)
-        assert red.any(), "the agent is in the picture"
-    short = gym.make(ACTIVE, length=1, render_mode="rgb_array")
-    short.reset(seed=0)
-    whole = super(type(short.unwrapped).__mro__[1], short.unwrapped).get_full_render(True, 32)
-    np.testing.assert_array_equal(short.render(), whole)
+        assert frame.shape == (9 * 32, min(25, length + 9 + 7 * (env_id == ACTIVE)) * 32, 3)
+        np.testing.assert_array_equal(frame, reference.render())

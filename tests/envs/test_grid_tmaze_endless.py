@@ -1,4 +1,4 @@
-"""The chain of grid T-Mazes: rewards, ends, cues and the numbers on its page. Both implementations where it matters."""
+"""The chain of grid T-Mazes: rewards, ends, cues and the numbers on its page."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from maze_play import ENDLESS_ID, assert_same, seen_cue
 
-from reinstate.envs.grid_engine import DONE, FORWARD, LEFT, RIGHT
-from reinstate.envs.grid_tmaze_layout import draw_layout
+from reinstate.envs.engine.grid import DONE, FORWARD, LEFT, RIGHT
+from tests.envs.maze_play import ENDLESS_ID, assert_same, seen_cue
+from tests.envs.reference import make_reference
+from tests.envs.reference.grid_tmaze import draw_layout
 
 
 def single_player(seed: int, **options: Any) -> Callable[[int], tuple]:
@@ -200,12 +201,12 @@ def test_nothing_tells_the_number_of_the_corridor() -> None:
     np.testing.assert_array_equal(walks[0][0][4:], walks[1][0][4:])  # past the room, the cue does not show either
 
 
-def test_purposeful_batches_are_the_single_ones() -> None:
+def test_purposeful_batches_are_the_reference() -> None:
     """Whole episodes of walks into random arms, or idling until the limit, so that all the ends occur."""
     num_envs, options = 4, {"length": 2, "corridors": 3}
     batched = gym.make_vec(ENDLESS_ID, num_envs=num_envs, **options)
     single = gym.vector.SyncVectorEnv(
-        [lambda: gym.make(ENDLESS_ID, **options)] * num_envs, autoreset_mode=gym.vector.AutoresetMode.SAME_STEP
+        [lambda: make_reference(ENDLESS_ID, **options)] * num_envs, autoreset_mode=gym.vector.AutoresetMode.SAME_STEP
     )
     assert_same(batched.reset(seed=[1, 2, 3, 4])[0], single.reset(seed=[1, 2, 3, 4])[0])
     rng = np.random.default_rng(1)

@@ -7,13 +7,18 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from phase_play import (
+
+from reinstate.envs import three_phases
+from reinstate.envs.adapt import make_single, make_vector
+from tests.envs.maze_play import state_of
+from tests.envs.phase_play import (
     EAST,
     KEY_COLOUR,
     NORTH,
     SOUTH,
     WALL,
     WEST,
+    World,
     chance_level,
     drawn,
     path_to_key,
@@ -22,9 +27,6 @@ from phase_play import (
     walk,
     wander_towards,
 )
-
-from reinstate.envs import three_phases
-from reinstate.envs.adapt import make_single, make_vector
 
 ID = "Reinstate/KeyToDoor-v0"
 HALL = ["a a a", " a a ", "a + a", "#####", "     "]  # around the start of the second phase, if no apple is missing
@@ -133,9 +135,9 @@ def test_a_yoked_door_opens_to_who_took_the_key_in_the_episode_before() -> None:
     def play(first_room: str) -> tuple[float, dict[str, Any]]:
         """What the door paid, and the last info."""
         env.reset()
-        world = env.unwrapped
-        world.board[world.board == three_phases.KEY] = three_phases.BACKGROUND
-        world.board[2, 7], world.position = three_phases.KEY, (4, 5)
+        board = World(env).board
+        board[board == three_phases.KEY] = three_phases.BACKGROUND
+        board[2, 7], state_of(env).position[:] = three_phases.KEY, (4, 5)
         walk(env, first_room + "s" * (15 - len(first_room)))
         _, paid, terminated, _, info = walk(env, "n" * 15)
         assert terminated
@@ -153,21 +155,21 @@ def test_a_yoked_door_opens_to_who_took_the_key_in_the_episode_before() -> None:
 def test_a_yoked_batch_forgets_where_it_is_seeded_and_not_where_an_episode_is_cut_short() -> None:
     env = gym.make_vec(ID, num_envs=3, delay=0, yoked=True)
     env.reset(seed=0)
-    env.unwrapped._worlds.has_key[:] = 1
+    env.unwrapped.state.has_key[:] = 1
     for _ in range(30):
         ended = env.step(np.full(3, SOUTH))[2]
-    assert ended.all() and env.unwrapped._opens.tolist() == [1, 1, 1]
+    assert ended.all() and env.unwrapped.state.took_before.tolist() == [1, 1, 1]
     env.step(np.full(3, SOUTH))
     env.reset(options={"reset_mask": np.array([True, False, False])})  # in the middle, without the key
-    assert env.unwrapped._opens.tolist() == [1, 1, 1]
+    assert env.unwrapped.state.took_before.tolist() == [1, 1, 1]
     env.reset(seed=[4, None, 4], options={"reset_mask": np.array([True, True, False])})
-    assert env.unwrapped._opens.tolist() == [0, 1, 1]
+    assert env.unwrapped.state.took_before.tolist() == [0, 1, 1]
 
 
 def test_a_snapshot_of_a_yoked_batch_knows_the_episodes_before() -> None:
     env, other = (gym.make_vec(ID, num_envs=2, delay=0, yoked=True) for _ in range(2))
     env.reset(seed=0)
-    env.unwrapped._opens[:] = [1, 0]
+    env.unwrapped.state.took_before[:] = [1, 0]
     other.reset(seed=1)
     other.set_state(env.get_state())
     door = np.full(2, NORTH)
@@ -181,10 +183,10 @@ def test_the_last_step_of_a_phase_counts() -> None:
     env = gym.make(ID, delay=0)
     start(env, 5, 5, key=(2, 7))
     seen, *_ = walk(env, "s" * 11 + "nnne")  # one step short of the key when time is up
-    assert drawn(seen) == DOOR_ROOM and not env.unwrapped.has_key
+    assert drawn(seen) == DOOR_ROOM and not World(env).has_key
     start(env, 5, 5, key=(2, 7))
     seen, *_ = walk(env, "s" * 10 + "nnnee")
-    assert drawn(seen) == DOOR_ROOM and env.unwrapped.has_key
+    assert drawn(seen) == DOOR_ROOM and World(env).has_key
     _, paid, terminated, *_ = walk(env, "s" * 12 + "nn")
     assert (paid, terminated) == (0.0, False)
     _, paid, terminated, *_ = walk(env, "n")
@@ -194,7 +196,7 @@ def test_the_last_step_of_a_phase_counts() -> None:
 def test_apples_come_back() -> None:
     """An apple taken at frame 2 is in the picture of frame 23 and can be taken at frame 24."""
     env = gym.make(ID, delay=60, apple_reward=3)
-    seed = seed_where(env, lambda e: e.episode.boards[1, 5, 3] == three_phases.APPLE)
+    seed = seed_where(env, lambda e: e.boards[1, 5, 3] == three_phases.APPLE)
 
     def play(path: str) -> tuple[list[int], list[str]]:
         """The frames with a reward, and the cell to the west of the player in every frame."""
@@ -217,7 +219,7 @@ def test_ten_apples_of_one_price() -> None:
     prices, cells = set(), set()
     for seed in range(60):
         env.reset(seed=seed)
-        apples = np.argwhere(env.unwrapped.episode.boards[1] == three_phases.APPLE)
+        apples = np.argwhere(World(env).boards[1] == three_phases.APPLE)
         assert len(apples) == 10 and all((row + column) % 2 == 0 for row, column in apples)
         cells |= set(map(tuple, apples))
         rng = np.random.default_rng(seed)
@@ -226,7 +228,7 @@ def test_ten_apples_of_one_price() -> None:
         prices |= rewards
     assert prices == {1.0, 10.0}
     assert cells == {(r, c) for r in range(1, 6) for c in range(1, 10) if (r + c) % 2 == 0} - {(5, 5)}
-    assert gym.make(ID, preset="ni2023").unwrapped.layout.apple_rewards == (1.0,)
+    assert gym.make(ID, preset="ni2023").unwrapped.layout.apple_rewards.tolist() == [1.0]
 
 
 def test_the_start_is_drawn_from_all_cells() -> None:
@@ -234,10 +236,10 @@ def test_the_start_is_drawn_from_all_cells() -> None:
     keys, starts = set(), set()
     for seed in range(200):
         env.reset(seed=seed)
-        board = env.unwrapped.board
+        board = World(env).board
         (key,) = np.argwhere(board == three_phases.KEY)
         keys.add(tuple(key.tolist()))
-        starts.add(env.unwrapped.position)
+        starts.add(World(env).position)
     assert keys == {(r, c) for r in (1, 2) for c in range(3, 8)}
     assert starts == {(r, c) for r in (4, 5) for c in range(3, 8)}
 
@@ -248,7 +250,7 @@ def test_optimal_policy_attains_the_documented_return(preset: str, final: float,
     env = gym.make(ID, delay=delay, apple_reward=0, preset=preset)
     for seed in range(40):
         env.reset(seed=seed)
-        path = path_to_key(env.unwrapped)
+        path = path_to_key(World(env))
         assert len(path) <= 15
         steps = env.unwrapped.layout.episode_steps
         path += "n" * (15 - len(path) + delay) + "nn"
@@ -355,7 +357,7 @@ def test_rendering() -> None:
         frame = env.render()
         assert frame.shape == (112, 176, 3) and frame.dtype == np.uint8
         cells = frame[::16, ::16]  # [7, 11, 3]
-        row, column = env.unwrapped.position
+        row, column = World(env).position
         around = np.pad(cells, ((2, 2), (2, 2), (0, 0)), constant_values=204)[row : row + 5, column : column + 5]
         np.testing.assert_array_equal(around, view)
         view, _, terminated, _, _ = env.step(NORTH)

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from maze_play import ALL_IDS, sized
 
 from reinstate.envs.adapt import make_vector
+from tests.envs.maze_play import EVERY_FAMILY, sized, slow_unless
 
 STATM = Path("/proc/self/statm")
 PAGE = 4096
-ENVIRONMENTS = [(env_id, sized(env_id, 3)) for env_id in ALL_IDS] + [
+ENVIRONMENTS = [
+    *slow_unless(EVERY_FAMILY, lambda env_id: (env_id, sized(env_id, 3))),
     ("MiniGrid-MemoryS7-v0", {"max_steps": 30}),
     ("MiniGrid-DoorKey-5x5-v0", {"max_steps": 30, "observation": "pixels"}),
 ]

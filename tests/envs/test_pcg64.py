@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reinstate.envs import pcg64
-from reinstate.envs.pcg64 import generator_to_words, set_generator
+from reinstate.envs.engine import pcg64
+from reinstate.envs.engine.pcg64 import generator_to_words, set_generator
 
 SEEDS = st.integers(0, 2**128)
 INT64 = np.iinfo(np.int64)
@@ -28,7 +28,6 @@ def ranges(draw: st.DrawFn) -> tuple[int, int]:
 # One call each, by name and arguments; the 32-bit ones leave half a word over for the next.
 CALLS = st.one_of(
     ranges().map(lambda bounds: ("integers", *bounds)),
-    st.just(("random",)),
     st.just(("next_uint32",)),
     st.just(("next_uint64",)),
     st.integers(0, 60).map(lambda n: ("permutation", n)),
@@ -38,8 +37,6 @@ CALLS = st.one_of(
 def draw_by_numpy(rng: np.random.Generator, name: str, *arguments: int) -> list:
     if name == "integers":
         return [int(rng.integers(*arguments))]
-    if name == "random":
-        return [rng.random()]
     if name == "permutation":
         return rng.permutation(*arguments).tolist()
     bits = 32 if name == "next_uint32" else 64

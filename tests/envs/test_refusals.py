@@ -8,9 +8,9 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from maze_play import ALL_IDS, CHAIN_IDS, ENDLESS_ID, GRID_IDS, PHASE_IDS, TMAZE_IDS, assert_same, sized
 
 from reinstate.envs.adapt import make_single, make_vector
+from tests.envs.maze_play import ALL_IDS, CHAIN_IDS, ENDLESS_ID, GRID_IDS, PHASE_IDS, TMAZE_IDS, assert_same, sized
 
 # The least value of each option that is an integer.
 INTEGERS: dict[str, dict[str, int]] = {

@@ -7,7 +7,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from maze_play import TMAZE_IDS, play_optimally
+
+from tests.envs.maze_play import TMAZE_IDS, play_optimally, state_of
 
 PASSIVE, ACTIVE = TMAZE_IDS
 RIGHT, UP, LEFT, DOWN = range(4)
@@ -93,7 +94,7 @@ AHEAD = [  # at the junction early, by skipping the oracle: into the arm, stoppe
 )
 def test_step_by_step(env_id: str, penalty: str, table: list[tuple], cue: int) -> None:
     env = gym.make(env_id, length=4, penalty=penalty)
-    seed = next(s for s in range(50) if env.reset(seed=s) and env.unwrapped.cue == cue)
+    seed = next(s for s in range(50) if env.reset(seed=s) and state_of(env).cue == cue)
     goal_y = 2 * cue - 1
     for number, (action, observation, reward, ends) in enumerate(table):
         if action is None:

@@ -7,10 +7,14 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from maze_play import VISUAL_MATCH_IDS
-from phase_play import (
+
+from reinstate.envs import three_phases
+from reinstate.envs.adapt import make_single, make_vector
+from tests.envs.maze_play import VISUAL_MATCH_IDS
+from tests.envs.phase_play import (
     MOVES,
     NORTH,
+    World,
     chance_level,
     drawn,
     path_between,
@@ -19,9 +23,6 @@ from phase_play import (
     walk,
     wander_towards,
 )
-
-from reinstate.envs import three_phases
-from reinstate.envs.adapt import make_single, make_vector
 
 PASSIVE, ACTIVE = VISUAL_MATCH_IDS
 COLOUR_LETTERS = dict(zip(three_phases.SQUARES, "RGB", strict=True))
@@ -35,7 +36,7 @@ def colours_in(view: np.ndarray) -> set[str]:
 
 def squares(env: gym.Env) -> list[int]:
     """The cell codes of the three squares from west to east."""
-    return [int(code) for code in env.unwrapped.episode.boards[2, 1, [2, 5, 8]]]
+    return [int(code) for code in World(env).boards[2, 1, [2, 5, 8]]]
 
 
 def test_the_closed_room() -> None:
@@ -44,7 +45,7 @@ def test_the_closed_room() -> None:
     for seed in range(120):
         view, _ = env.reset(seed=seed)
         (letter,) = colours_in(view)
-        assert letter == COLOUR_LETTERS[env.unwrapped.episode.target]
+        assert letter == COLOUR_LETTERS[World(env).target]
         text = "".join(drawn(view))
         places.add(text.index(letter))
         letters.add(letter)
@@ -61,11 +62,11 @@ def test_the_two_rooms() -> None:
     places, letters, starts = set(), set(), set()
     for seed in range(400):
         env.reset(seed=seed)
-        board = env.unwrapped.board
+        board = World(env).board
         (cell,) = np.argwhere(np.isin(board, three_phases.SQUARES))
         places.add(tuple(cell.tolist()))
         letters.add(COLOUR_LETTERS[int(board[tuple(cell)])])
-        starts.add(env.unwrapped.position)
+        starts.add(World(env).position)
         rows = ["".join("# "[int(code == three_phases.BACKGROUND)] for code in row) for row in board]
         assert rows == ["  #######  ", *["  #     #  "] * 2, "  ##   ##  ", *["  #     #  "] * 2, "  #######  "]
     assert len(places) == 26 and letters == set("RGB")
@@ -87,7 +88,7 @@ def test_the_phases_begin_and_end_on_their_steps(env_id: str, delay: int) -> Non
     env = gym.make(env_id, delay=delay)
     env.reset(seed=0)
     walk(env, "s" * 14)
-    assert env.unwrapped.phase == 0
+    assert World(env).phase == 0
     seen, *_ = walk(env, "s")  # the 15th step returns the next phase's first picture
     if delay:
         assert "".join(drawn(seen)).replace("a", " ") == " " * 12 + "+" + " " * 2 + "#####" + " " * 5
@@ -110,13 +111,13 @@ def test_touching_one_square_removes_all(env_id: str, touched: int) -> None:
     for seed in range(40):
         env.reset(seed=seed)
         walk(env, "s" * 15)
-        right = squares(env)[touched] == env.unwrapped.episode.target
+        right = squares(env)[touched] == World(env).target
         path = TO_SQUARE[touched]
         before, paid, *_ = walk(env, path[:-1])
         assert paid == 0.0 and COLOUR_LETTERS[squares(env)[touched]] in colours_in(before)
         seen, paid, *_ = walk(env, path[-1])
         assert paid == (10.0 if right else 0.0)
-        assert colours_in(seen) == set() and not np.isin(env.unwrapped.board, three_phases.SQUARES).any()
+        assert colours_in(seen) == set() and not np.isin(World(env).board, three_phases.SQUARES).any()
         # Along the row of the squares that were: none pays any more.
         rest = ("we" * 15)[: 15 - len(path)]
         _, paid, terminated, _, info = walk(env, rest)
@@ -128,7 +129,7 @@ def test_touching_one_square_removes_all(env_id: str, touched: int) -> None:
 
 def test_the_last_step_counts() -> None:
     env = gym.make(PASSIVE, delay=0)
-    env.reset(seed=seed_where(env, lambda e: e.episode.boards[2, 1, 5] == e.episode.target))
+    env.reset(seed=seed_where(env, lambda e: e.boards[2, 1, 5] == e.target))
     walk(env, "s" * 15 + "s" * 11 + "nnn")
     _, paid, terminated, _, info = walk(env, "n")
     assert (paid, terminated, info) == (10.0, True, {"is_success": True, "last_phase_reward": 10.0})
@@ -139,13 +140,13 @@ def test_the_squares_come_in_any_order() -> None:
     drawn_episodes = set()
     for seed in range(300):
         env.reset(seed=seed)
-        drawn_episodes.add((env.unwrapped.episode.target, *squares(env)))
+        drawn_episodes.add((World(env).target, *squares(env)))
     assert len(drawn_episodes) == 3 * 6
 
 
 def find_colour(env: gym.Env, view: np.ndarray) -> str:
     """Walk past all walls until the colour is in view: the lower room, then the upper one; 15 steps are enough."""
-    row, column = env.unwrapped.position
+    row, column = World(env).position
     nearer, farther = (4, 6) if column <= 5 else (6, 4)
     turning_points = [(row, nearer), (row, farther), (2, farther), (2, nearer)]
     at, path = (row, column), ""
@@ -169,7 +170,7 @@ def test_optimal_policy_attains_the_documented_return(env_id: str, delay: int) -
     for seed in range(60):
         view, _ = env.reset(seed=seed)
         letter = find_colour(env, view) if env_id == ACTIVE else colours_in(view).pop()
-        while env.unwrapped.phase != 2:
+        while World(env).phase != 2:
             env.step(NORTH)
         view, *_ = walk(env, "nn")  # the middle square is in view
         path = "nn"
@@ -250,7 +251,7 @@ def test_bad_options_are_refused(env_id: str, options: dict[str, Any], words: st
 @pytest.mark.parametrize("env_id", VISUAL_MATCH_IDS)
 def test_unknown_keywords_are_refused(env_id: str) -> None:
     for call in (lambda: make_single(env_id, {"preset": "tvt"}), lambda: make_vector(env_id, 2, {"preset": "tvt"})):
-        with pytest.raises(ValueError, match="no option 'preset'.* It accepts: apple_reward, delay"):
+        with pytest.raises(ValueError, match="no option 'preset'.* It accepts: active, apple_reward, delay"):
             call()
 
 
@@ -260,7 +261,7 @@ def test_rendering() -> None:
     for _ in range(32):
         frame = env.render()
         assert frame.shape == (112, 176, 3) and frame.dtype == np.uint8
-        row, column = env.unwrapped.position
+        row, column = World(env).position
         around = np.pad(frame[::16, ::16], ((2, 2), (2, 2), (0, 0)), constant_values=204)
         np.testing.assert_array_equal(around[row : row + 5, column : column + 5], view)
         view, _, terminated, _, _ = env.step(NORTH)

@@ -8,12 +8,12 @@ import gymnasium as gym
 import numpy as np
 import pygame
 import pytest
-from maze_play import ALL_IDS
 
 from reinstate.experiment.cli import main
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.keyboard import keys_of_terminal, keys_of_window
 from reinstate.experiment.play import TEXT_LINES, action_names, half_blocks, keys_of_actions
+from tests.envs.maze_play import ALL_IDS
 
 T_MAZE = ["Reinstate/TMazePassive-v0", "--env-kwargs", "length=2", "--seed", "0"]  # the goal of seed 0 is up
 

@@ -4,7 +4,7 @@ Nothing here knows a task. A world is what `minigrid.core.grid.Grid.encode` make
 per cell, and the functions below repeat minigrid 3.2's `MiniGridEnv.step` and `gen_obs` on that encoding,
 byte for byte.
 
-Shape letters: B worlds, W columns, H rows, V cells of view (odd; 7 unless asked otherwise), N chosen worlds.
+Shape letters: B worlds, W columns, H rows, V cells of view (odd; 7 unless asked otherwise).
 
 One thing differs: MiniGrid's encoding has no room for what is inside a box, and here the state of a box tells it
 (`pack_box`); it never shows in a view.
@@ -18,13 +18,18 @@ from typing import NamedTuple
 
 import numpy as np
 from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
-from numba import njit
+
+from reinstate.envs.engine.batch import ZERO
+from reinstate.envs.engine.loops import rule
 
 VIEW = 7  # cells of view per side, if nothing else is asked for
 NUM_ACTIONS = 7
 
 # MiniGrid's numbering (minigrid.core.actions.Actions).
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, DONE = range(NUM_ACTIONS)
+ACTION_NAMES = ("left", "right", "forward", "pickup", "drop", "toggle", "done")
+
+EAST, SOUTH, WEST, NORTH = range(4)
 
 UNSEEN = OBJECT_TO_IDX["unseen"]
 EMPTY = OBJECT_TO_IDX["empty"]
@@ -56,18 +61,17 @@ class GridState(NamedTuple):
     step_count: np.ndarray  # [B] int64
 
 
-def empty_state(num_envs: int, width: int, height: int) -> GridState:
-    """B worlds of empty cells; the caller fills them in."""
-    grid = np.zeros((num_envs, width, height, 3), dtype=np.uint8)
-    grid[..., 0] = EMPTY
-    carrying = np.zeros((num_envs, 3), dtype=np.uint8)
-    carrying[:, 0] = EMPTY
+EMPTY_CELL = (EMPTY, 0, 0)
+
+
+def empty_world(width: int, height: int) -> GridState:
+    """One world of empty cells."""
     return GridState(
-        grid=grid,
-        agent_pos=np.zeros((num_envs, 2), dtype=np.int64),
-        agent_dir=np.zeros(num_envs, dtype=np.int64),
-        carrying=carrying,
-        step_count=np.zeros(num_envs, dtype=np.int64),
+        grid=np.full((width, height, 3), EMPTY_CELL, dtype=np.uint8),
+        agent_pos=np.zeros(2, dtype=np.int64),
+        agent_dir=ZERO,
+        carrying=np.array(EMPTY_CELL, dtype=np.uint8),
+        step_count=ZERO,
     )
 
 
@@ -76,7 +80,7 @@ def pack_box(kind: int, colour: int) -> int:
     return kind << 3 | colour
 
 
-@njit(cache=True)
+@rule
 def direction_vector(direction: int) -> tuple[int, int]:
     """East, south, west, north as (dx, dy); y grows downwards."""
     if direction == 0:
@@ -88,12 +92,12 @@ def direction_vector(direction: int) -> tuple[int, int]:
     return 0, -1
 
 
-@njit(cache=True)
+@rule
 def _set_cell(cell: np.ndarray, kind: int, colour: int, state: int) -> None:
     cell[0], cell[1], cell[2] = kind, colour, state
 
 
-@njit(cache=True)
+@rule
 def act(world: GridState, b: int, action: int) -> int:
     """Apply one action to world b by MiniGrid's rules and count the step.
 
@@ -128,11 +132,11 @@ def act(world: GridState, b: int, action: int) -> int:
             return ENTERED_LAVA
     elif action == PICKUP:
         if hands[0] == EMPTY and (kind == KEY or kind == BALL or kind == BOX):
-            hands[:] = ahead
+            _set_cell(hands, kind, ahead[1], ahead[2])
             _set_cell(ahead, EMPTY, 0, 0)
     elif action == DROP:
         if hands[0] != EMPTY and kind == EMPTY:
-            ahead[:] = hands
+            _set_cell(ahead, hands[0], hands[1], hands[2])
             _set_cell(hands, EMPTY, 0, 0)
     elif action == TOGGLE:
         if kind == BOX:
@@ -150,9 +154,11 @@ def act(world: GridState, b: int, action: int) -> int:
     return NOTHING
 
 
-@njit(cache=True)
-def _write_view(world: GridState, b: int, view: int, out: np.ndarray, see_through_walls: bool) -> None:
-    """The view of world b into out [V, V, 3]; the agent stands at (V // 2, V - 1) and looks towards row 0.
+@rule
+def write_view(world: GridState, b: int, out: np.ndarray, view: int = VIEW, see_through_walls: bool = False) -> None:
+    """The symbolic view of world b into out [V, V, 3] uint8; the agent stands at (V // 2, V - 1), facing row 0.
+
+    Where the last two arguments are constants, the compiler unrolls the loops: twice as fast.
 
     MiniGrid cuts the view out, turns it and then spreads visibility row by row (`Grid.process_vis`). The same
     spread is done here on V bits per row. It is a flood, not rays: it goes round corners, and one visible
@@ -198,22 +204,5 @@ def _write_view(world: GridState, b: int, view: int, out: np.ndarray, see_throug
         visible = above
 
     # MiniGrid shows what is carried in the agent's own cell, and never what the agent stands on.
-    out[view // 2, view - 1, :] = world.carrying[b]
-    if world.carrying[b, 0] == BOX:
-        out[view // 2, view - 1, 2] = 0
-
-
-@njit(cache=True)
-def write_views(world: GridState, which: np.ndarray, out: np.ndarray, see_through_walls: bool = False) -> None:
-    """Symbolic views of the worlds `which` [N] into the same rows of `out` [B, V, V, 3] uint8."""
-    view = out.shape[1]
-    # The same three times, as constants for the usual cases let the compiler unroll: twice as fast.
-    if view != VIEW:
-        for b in which:
-            _write_view(world, b, view, out[b], see_through_walls)
-    elif see_through_walls:
-        for b in which:
-            _write_view(world, b, VIEW, out[b], True)
-    else:
-        for b in which:
-            _write_view(world, b, VIEW, out[b], False)
+    hands = world.carrying[b]
+    _set_cell(out[view // 2, view - 1], hands[0], hands[1], 0 if hands[0] == BOX else hands[2])

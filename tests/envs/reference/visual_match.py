@@ -1,10 +1,10 @@
-"""The boards and random draws of Visual Match: everything that its two implementations share."""
+"""Visual Match in plain Python."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from reinstate.envs.three_phases import (
+from tests.envs.reference.three_phases import (
     APPLE_FLOOR,
     APPLE_START,
     DISTRACTOR,
@@ -12,6 +12,7 @@ from reinstate.envs.three_phases import (
     REWARD,
     SQUARES,
     Episode,
+    ThreePhaseEnv,
     ThreePhaseLayout,
     cells_of,
     draw_apples,
@@ -86,3 +87,27 @@ def draw_visual_match(rng: np.random.Generator, layout: ThreePhaseLayout, active
         apple_choice=apple_choice,
         target=target,
     )
+
+
+class VisualMatch(ThreePhaseEnv):
+    """What the passive and the active Visual Match have in common; see their pages."""
+
+    active: bool
+
+    def __init__(self, delay: int = 90, apple_reward: float | None = None, render_mode: str | None = None):
+        super().__init__(make_visual_match_layout(delay, apple_reward), render_mode)
+
+    def _draw(self, rng: np.random.Generator) -> Episode:
+        return draw_visual_match(rng, self.layout, self.active)
+
+
+class VisualMatchPassive(VisualMatch):
+    """Remember a colour while collecting apples, then touch the square that has it (Hung et al. 2019, TVT)."""
+
+    active = False
+
+
+class VisualMatchActive(VisualMatch):
+    """Look for a colour, remember it while collecting apples, then touch the square that has it (TVT)."""
+
+    active = True

@@ -1,17 +1,16 @@
-"""Distractor pixels: a share of the pixels of an image takes random colours, others in every step.
+"""Distractor pixels: a share of the pixels of an image gets random colours, drawn anew in every step.
 
 An episode draws one seed, and the noise of a pixel is a hash of seed, step and place: an observation remains a function
-of the state, however often it is made, and a snapshot shows again what was seen. The single and the batched
-environments call the same function.
+of the state, however often it is made, and a snapshot shows again what was seen.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from reinstate.envs.checks import is_finite_number
-from reinstate.envs.pcg64 import integers
+from reinstate.envs.engine.loops import allocating_rule, rule
+from reinstate.envs.engine.pcg64 import integers
 
 _SEEDS = (1 << 63) - 1
 
@@ -34,26 +33,20 @@ def check_noise(noise: float, observation: str) -> float:
     return float(noise)
 
 
-def draw_noise_seed(rng: np.random.Generator) -> int:
-    """What an episode draws for its noise."""
-    return int(rng.integers(_SEEDS))
+@rule
+def draw_noise_seed(generator: np.ndarray) -> int:
+    """What an episode draws for its noise, as `Generator.integers(2**63 - 1)` draws it, from a generator [6]."""
+    return integers(generator, 0, _SEEDS)
 
 
-@njit(cache=True)
-def draw_noise_seeds(generators: np.ndarray, which: np.ndarray, seeds: np.ndarray) -> None:
-    """`draw_noise_seed` for the environments `which` [N] from their `generators` [B, 6], into `seeds` [B]."""
-    for b in which:
-        seeds[b] = integers(generators[b], 0, _SEEDS)
-
-
-@njit(cache=True)
+@rule
 def _mix(number: np.uint64) -> np.uint64:
     number = (number ^ number >> _30) * _MIX_1
     number = (number ^ number >> _27) * _MIX_2
     return number ^ number >> _31
 
 
-@njit(cache=True)
+@allocating_rule
 def add_noise(image: np.ndarray, seed: int, step: int, noise: float) -> None:
     """Give each pixel of `image` [H, W, 3] uint8 a random colour with the probability `noise`."""
     threshold = np.uint64(noise * 4294967296.0)  # of 2**32
@@ -71,10 +64,3 @@ def add_noise(image: np.ndarray, seed: int, step: int, noise: float) -> None:
         count += bits[i] >> _32 < threshold
     for i in noisy[:count]:
         pixels[i, 0], pixels[i, 1], pixels[i, 2] = np.uint8(bits[i]), np.uint8(bits[i] >> _8), np.uint8(bits[i] >> _16)
-
-
-@njit(cache=True)
-def add_noise_to_all(images: np.ndarray, which: np.ndarray, seeds: np.ndarray, steps: np.ndarray, noise: float) -> None:
-    """`add_noise` to the images [B, H, W, 3] of the environments `which` [N], whose seeds and steps are [B]."""
-    for b in which:
-        add_noise(images[b], seeds[b], steps[b], noise)

@@ -15,7 +15,7 @@ from minigrid.core.mission import MissionSpace
 from minigrid.core.world_object import Box, WorldObj
 from minigrid.minigrid_env import MiniGridEnv
 
-from reinstate.envs.grid_engine import (
+from reinstate.envs.engine.grid import (
     BALL,
     BOX,
     CLOSED,
@@ -42,11 +42,11 @@ from reinstate.envs.grid_engine import (
     WALL,
     GridState,
     act,
-    empty_state,
+    empty_world,
     pack_box,
-    write_views,
+    write_view,
 )
-from reinstate.envs.grid_pixels import TILE, draw_views
+from reinstate.envs.engine.pixels import TILE, draw_view, tile_words
 
 RED = 0
 WORLD_CELLS = [
@@ -119,6 +119,17 @@ class AnyWorld(MiniGridEnv):
         return np.array(cells, dtype=np.uint8)
 
 
+def empty_worlds(number: int, width: int, height: int) -> GridState:
+    return GridState(*(np.repeat(np.asarray(part)[np.newaxis], number, axis=0) for part in empty_world(width, height)))
+
+
+def draw(view: np.ndarray) -> np.ndarray:
+    """The image of a symbolic view [V, V, 3]."""
+    image = np.zeros((len(view) * TILE, len(view) * TILE, 3), dtype=np.uint8)
+    draw_view(view, tile_words("pixels"), image)
+    return image
+
+
 @st.composite
 def worlds(draw: st.DrawFn) -> tuple[np.ndarray, tuple[int, int], int]:
     """Cells [W, H, 3] with walls all round, and an agent on an empty cell."""
@@ -151,7 +162,7 @@ def fixtures(state: GridState, lane: int) -> np.ndarray:
     return cells
 
 
-@settings(max_examples=120, derandomize=True)
+@settings(max_examples=80, derandomize=True)
 @given(
     world=worlds(),
     errands=st.lists(st.sampled_from(ERRANDS), min_size=5, max_size=30),
@@ -166,12 +177,12 @@ def test_rules_and_views_are_minigrids(world, errands, lane: int, view: int, see
     reference = AnyWorld(cells, *world[1:], agent_view_size=view, see_through_walls=see_through_walls)
     observation, _ = reference.reset()
 
-    state = empty_state(3, width, height)  # the world of interest in one lane; the others must stay untouched
+    state = empty_worlds(3, width, height)  # the world of interest in one lane; the others must stay untouched
     state.grid[lane], state.agent_pos[lane], state.agent_dir[lane] = cells, agent_pos, agent_dir
     views = np.full((3, view, view, 3), 77, dtype=np.uint8)
 
     def check(observation) -> None:
-        write_views(state, np.array([lane]), views, see_through_walls)
+        write_view(state, lane, views[lane], view, see_through_walls)
         np.testing.assert_array_equal(views[lane], observation["image"])
         np.testing.assert_array_equal(state.grid[lane], reference.all_cells())
         assert tuple(state.carrying[lane]) == encode(reference.carrying)
@@ -200,9 +211,7 @@ def test_rules_and_views_are_minigrids(world, errands, lane: int, view: int, see
     others = np.arange(3) != lane
     assert (views[others] == 77).all()
     assert (state.step_count[others] == 0).all() and (state.grid[others] == (EMPTY, 0, 0)).all()
-    pixels = np.zeros((3, view * TILE, view * TILE, 3), dtype=np.uint8)
-    draw_views(views, np.array([lane]), pixels)
-    np.testing.assert_array_equal(pixels[lane], reference.get_frame(tile_size=TILE, agent_pov=True))
+    np.testing.assert_array_equal(draw(views[lane]), reference.get_frame(tile_size=TILE, agent_pov=True))
 
 
 def test_every_action_on_every_cell_with_every_burden() -> None:
@@ -218,7 +227,7 @@ def test_every_action_on_every_cell_with_every_burden() -> None:
                 reference = AnyWorld(cells, (1, 2), 3)
                 reference.reset()
                 reference.carrying = decode(burden)
-                state = empty_state(1, 3, 4)
+                state = empty_worlds(1, 3, 4)
                 state.grid[0], state.agent_pos[0], state.agent_dir[0] = cells, (1, 2), 3
                 state.carrying[0] = burden
 
@@ -241,13 +250,11 @@ def test_every_tile_is_minigrids() -> None:
                 cells[2, 1] = (kind, colour, door_state)
                 reference = AnyWorld(cells, (2, 2), 3)
                 reference.reset()
-                state = empty_state(1, 5, 5)
+                state = empty_worlds(1, 5, 5)
                 state.grid[0], state.agent_pos[0], state.agent_dir[0] = cells, (2, 2), 3
-                views = np.zeros((1, VIEW, VIEW, 3), dtype=np.uint8)
-                pixels = np.zeros((1, VIEW * TILE, VIEW * TILE, 3), dtype=np.uint8)
+                view = np.zeros((VIEW, VIEW, 3), dtype=np.uint8)
                 for action in (6, 3):  # done, then pick up what lies ahead
                     reference.step(action)
                     act(state, 0, action)
-                    write_views(state, np.array([0]), views)
-                    draw_views(views, np.array([0]), pixels)
-                    np.testing.assert_array_equal(pixels[0], reference.get_frame(tile_size=TILE, agent_pov=True))
+                    write_view(state, 0, view, VIEW, False)
+                    np.testing.assert_array_equal(draw(view), reference.get_frame(tile_size=TILE, agent_pov=True))

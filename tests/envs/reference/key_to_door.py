@@ -1,13 +1,14 @@
-"""The boards, presets and random draws of Key-to-Door: everything that its two implementations share."""
+"""Key-to-Door in plain Python."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from reinstate.envs.checks import check_choice, is_finite_number
-from reinstate.envs.three_phases import (
+from reinstate.envs.checks import check_bool, check_choice, is_finite_number
+from tests.envs.reference.three_phases import (
     APPLE_FLOOR,
     APPLE_START,
     BACKGROUND,
@@ -15,6 +16,7 @@ from reinstate.envs.three_phases import (
     EXPLORE,
     KEY,
     Episode,
+    ThreePhaseEnv,
     ThreePhaseLayout,
     cells_of,
     draw_apples,
@@ -76,3 +78,45 @@ def draw_key_to_door(rng: np.random.Generator, layout: ThreePhaseLayout) -> Epis
         apple_choice=apple_choice,
         target=BACKGROUND,
     )
+
+
+class KeyToDoor(ThreePhaseEnv):
+    """Fetch a key, collect apples for a while, then open a door with it (Hung et al. 2019, TVT)."""
+
+    def __init__(
+        self,
+        delay: int = 90,
+        apple_reward: float | None = None,
+        preset: str = "tvt",
+        key_reward: float = 0.0,
+        yoked: bool = False,
+        render_mode: str | None = None,
+    ):
+        super().__init__(make_key_to_door_layout(delay, apple_reward, preset, key_reward), render_mode)
+        check_bool("yoked", yoked)
+        self.yoked = yoked
+        self.took_before = False  # was the key taken in the last whole episode?
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Start a new episode; with a seed, the one before is forgotten."""
+        if seed is not None:
+            self.took_before = False
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """A step; see the class page."""
+        result = super().step(action)
+        if result[2]:
+            self.took_before = self.has_key
+        return result
+
+    def _opens(self) -> bool:
+        return self.took_before if self.yoked else self.has_key
+
+    def _is_success(self) -> bool:
+        return self.has_key if self.yoked else self.success
+
+    def _draw(self, rng: np.random.Generator) -> Episode:
+        return draw_key_to_door(rng, self.layout)

@@ -28,8 +28,7 @@ _STATE_HIGH, _STATE_LOW, _INCREMENT_HIGH, _INCREMENT_LOW, _HAS_HALF, _HALF = ran
 _MULTIPLIER_HIGH, _MULTIPLIER_LOW = np.uint64(0x2360ED051FC65DA4), np.uint64(0x4385DF649FCCF645)
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 _ALL_32, _ALL_64 = np.uint64(0xFFFFFFFF), np.uint64(0xFFFFFFFFFFFFFFFF)
-_11, _32, _58, _63 = np.uint64(11), np.uint64(32), np.uint64(58), np.uint64(63)
-_DOUBLE_STEP = 1.0 / (1 << 53)
+_32, _58, _63 = np.uint64(32), np.uint64(58), np.uint64(63)
 
 
 def generator_to_words(rng: np.random.Generator) -> np.ndarray:
@@ -65,11 +64,12 @@ def _multiply_high(typing_context: Any, left: Any, right: Any) -> Any:
     return types.uint64(types.uint64, types.uint64), generate
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def next_uint64(words: np.ndarray) -> np.uint64:
     """Advance the generator [6] by one step: 64 random bits."""
     low, multiplier_low = words[_STATE_LOW], _MULTIPLIER_LOW
-    high = _multiply_high(low, multiplier_low) + words[_STATE_HIGH] * multiplier_low + low * _MULTIPLIER_HIGH
+    high: np.uint64 = _multiply_high(low, multiplier_low)  # type: ignore[call-arg]
+    high += words[_STATE_HIGH] * multiplier_low + low * _MULTIPLIER_HIGH
     new_low = low * multiplier_low + words[_INCREMENT_LOW]
     carry = _ONE if new_low < words[_INCREMENT_LOW] else _ZERO
     new_high = high + words[_INCREMENT_HIGH] + carry
@@ -79,18 +79,19 @@ def next_uint64(words: np.ndarray) -> np.uint64:
     return mixed >> turn | mixed << (_ZERO - turn & _63)
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def next_uint32(words: np.ndarray) -> np.uint64:
     """32 random bits: the lower half of a word, and at the next call its upper half."""
     if words[_HAS_HALF] == _ONE:
         words[_HAS_HALF] = _ZERO
-        return words[_HALF]
+        half: np.uint64 = words[_HALF]
+        return half
     word = next_uint64(words)
     words[_HAS_HALF], words[_HALF] = _ONE, word >> _32
     return word & _ALL_32
 
 
-@njit(cache=True)
+@njit(cache=True, forceinline=True)
 def integers(words: np.ndarray, low: int, high: int) -> int:
     """An integer of low..high - 1, as `Generator.integers(low, high)` draws it; the caller sees to low < high.
 
@@ -100,7 +101,7 @@ def integers(words: np.ndarray, low: int, high: int) -> int:
     if last == _ZERO:
         return low
     if last == _ALL_32:
-        return low + np.int64(next_uint32(words))
+        return int(low + np.int64(next_uint32(words)))
     size = last + _ONE
     if last < _ALL_32:
         product = next_uint32(words) * size
@@ -110,7 +111,7 @@ def integers(words: np.ndarray, low: int, high: int) -> int:
             while rest < threshold:
                 product = next_uint32(words) * size
                 rest = product & _ALL_32
-        return low + np.int64(product >> _32)
+        return int(low + np.int64(product >> _32))
     word = next_uint64(words)
     rest = word * size
     if rest < size:
@@ -118,13 +119,7 @@ def integers(words: np.ndarray, low: int, high: int) -> int:
         while rest < threshold:
             word = next_uint64(words)
             rest = word * size
-    return low + np.int64(_multiply_high(word, size))
-
-
-@njit(cache=True)
-def random(words: np.ndarray) -> float:
-    """A number of [0, 1), as `Generator.random()` draws it."""
-    return (next_uint64(words) >> _11) * _DOUBLE_STEP
+    return int(low + np.int64(_multiply_high(word, size)))  # type: ignore[call-arg]
 
 
 @njit(cache=True)
