@@ -67,7 +67,7 @@ class ActionRepeat:
         return {"growth": self.growth, **arrays}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over the values of `state_dict`."""
+        """Restores the values of `state_dict`."""
         self.growth = state["growth"]
         for name in ("age", "due", "own_changes"):
             getattr(self, name)[:] = state[name].numpy()

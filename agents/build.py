@@ -1,4 +1,4 @@
-"""The table that builds agents by name, and what each learns beside PPO. Names of agents are tested nowhere else."""
+"""The table that builds agents by name, and what each learns beside PPO. No other code depends on an agent's name."""
 
 from __future__ import annotations
 

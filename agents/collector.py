@@ -61,7 +61,7 @@ class Collector(Generic[State]):
         return deciding, inputs, decision
 
     def step(self, envs: VectorEnv) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Takes a step in all environments; `see` must follow, once what ended has been looked at."""
+        """Takes a step in all environments. Call `see` afterwards, when the episodes that ended are dealt with."""
         observation, reward, terminated, truncated, info = envs.step(self.action)
         self.returns += reward
         self.lengths += 1
@@ -69,7 +69,7 @@ class Collector(Generic[State]):
         return observation, reward, terminated, truncated, info
 
     def see(self, observation: np.ndarray, reward: np.ndarray, done: np.ndarray) -> None:
-        """A step gave these [B, ...]; the first step of an episode has no previous action and no reward."""
+        """Takes in what a step returned [B, ...]; an episode's first step has no previous action and no reward."""
         action = np.where(done, -1, self.action)
         reward = np.where(done, 0.0, reward).astype(np.float32)
         changed = done | (reward != self.prev_reward)
@@ -81,7 +81,7 @@ class Collector(Generic[State]):
         self.lengths[done] = 0
 
     def state_dict(self) -> dict[str, Any]:
-        """Plain values; the environments' own are theirs."""
+        """Plain values, without the environments' own state."""
         return {
             **{name: torch.from_numpy(getattr(self, name).copy()) for name in ARRAYS},
             "repeat": self.repeat.state_dict(),
@@ -92,7 +92,7 @@ class Collector(Generic[State]):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over the values of `state_dict`."""
+        """Restores the values of `state_dict`."""
         for name in ARRAYS:
             setattr(self, name, state[name].numpy().copy())
         self.repeat.load_state_dict(state["repeat"])
@@ -212,12 +212,12 @@ def value_of_final(
 def ends_of(c: Collector[State], done: np.ndarray, info: dict[str, Any]) -> list[EpisodeEnd]:
     """The episodes that end where `done` [B] is True."""
     final = info.get("final_info", {})
-    # Environments that report only sometimes leave the others' entries at a default: the mask says which are theirs.
+    # Where only some environments report, the others' entries are defaults: the mask `_key` says which ones report.
     reported = {key: final.get(f"_{key}", done) for key in ("is_success", "cue") if key in final}
     ends = []
     for b in np.flatnonzero(done):
         success = bool(final["is_success"][b]) if "is_success" in reported and reported["is_success"][b] else None
         cue = final["cue"][b] if "cue" in reported and reported["cue"][b] else None
-        cue = int(cue) if isinstance(cue, (int, np.integer)) else None  # other environments may call anything a cue
+        cue = int(cue) if isinstance(cue, (int, np.integer)) else None  # others may mean anything by it
         ends.append(EpisodeEnd(float(c.returns[b]), int(c.lengths[b]), success, cue, int(b), c.steps_done))
     return ends

@@ -1,7 +1,7 @@
 """The protocols: what an agent is, what may be added to the update, and what a run must remember.
 
 `Stateful` objects are saved as plain values: tensors, numbers, strings, lists and dicts of them. A class that inherits
-from a protocol need only write what it does: the other methods do nothing.
+from a protocol writes only the methods it needs: the others do nothing.
 Letters: B environments, n decisions.
 """
 
@@ -33,7 +33,7 @@ class Stateful(Protocol):
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> Any:
-        """Takes over the values of `state_dict`."""
+        """Restores the values of `state_dict`."""
         return None
 
 
@@ -62,13 +62,13 @@ class Agent(Stateful, Protocol[State]):
 
     @property
     def decides_every_step(self) -> bool:
-        """Its state changes although what it perceives does not."""
+        """True where its state changes even if what it perceives stays the same."""
 
     def parameters(self) -> Iterator[torch.nn.Parameter]:
         """All parameters, those that PPO does not train included."""
 
     def parameter_groups(self) -> list[list[torch.nn.Parameter]]:
-        """The parameters that PPO trains; the gradient of each group is clipped by itself, and the last is the rest."""
+        """The parameters that PPO trains. Each group's gradient is clipped by itself; the last group is the rest."""
 
     def initial_state(self, num_envs: int) -> State:
         """The state [B, ...] before the first step."""
@@ -81,7 +81,7 @@ class Agent(Stateful, Protocol[State]):
         generator: torch.Generator | None,
         record: RolloutRecord | None = None,
     ) -> tuple[Decision, State]:
-        """Environments `index` [n], ascending, decide on `inputs` [n]. The state passed in is used up.
+        """Environments `index` [n], ascending, decide on `inputs` [n]. Do not use the state passed in again.
 
         Args:
             state: [B, ...], as `initial_state` gave it.
@@ -99,7 +99,7 @@ class Agent(Stateful, Protocol[State]):
         """Runs the decisions `picked` [n] of a rollout again, under the present parameters, on the graph."""
 
     def send(self, rollout: Rollout, replay: Replay, first_epoch: bool) -> dict[str, float]:
-        """Called after the backward pass: carries gradients on that autograd does not. Returns figures for the log."""
+        """Called after the backward pass, to carry on the gradients that autograd does not. Returns figures."""
 
     def figures(self, state: State, time: Tensor) -> dict[str, float]:
         """Figures of its state for the log; `time` [B] are the steps of the current episodes."""

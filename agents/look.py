@@ -12,15 +12,15 @@ from reinstate.agents.networks import STATE_WIDTH, ImageEncoder, ObservationSpec
 from reinstate.memory.options import MemoryOptions
 from reinstate.memory.read import MemoryRead
 
-# f starts small: gradients soon outgrow its random features. To recognise the cue of a crowded room takes about
-# 2,000 labelled scenes, and 4,700 to 16,200 from a deviation of 1 (benchmarks/measures/first_scenes.py).
+# f starts small, so that gradients soon outgrow its random features. It then recognises the cue of a crowded room after
+# about 2,000 labelled scenes; with a deviation of 1, after 4,700 to 16,200 (benchmarks/measures/first_scenes.py).
 START = 0.01
 
 
 class Look(nn.Module):
     """Features of the current state query the memory; policy and critic see both, [n, width]."""
 
-    embeds_present = False  # `forward` needs the embedding of the current observation
+    embeds_present = False  # True where `forward` needs the embedding of the current observation
 
     def __init__(self, options: MemoryOptions) -> None:
         super().__init__()

@@ -52,7 +52,7 @@ class MemoryRecord:
         return {"memory": self.memory.state_dict(), "visibility": self.visibility.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over the values of `state_dict`."""
+        """Restores the values of `state_dict`."""
         self.memory.load_state_dict(state["memory"])
         self.visibility.load_state_dict(state["visibility"])
 
@@ -90,7 +90,7 @@ class MemoryAgent(nn.Module):
 
     @property
     def decides_every_step(self) -> bool:
-        """A rule that writes although nothing has changed changes the memory."""
+        """True for write rules that write where nothing has changed: the memory then changes at every step."""
         return self.options.write_rule not in CHANGES_ONLY
 
     def parameter_groups(self) -> list[list[nn.Parameter]]:
@@ -172,7 +172,7 @@ class MemoryAgent(nn.Module):
 
     def replay_episodes(self, episodes: Episodes) -> EpisodeReplay:
         """Runs the remembered decisions of finished episodes again, from their slots alone, under the present
-        parameters, on the graph: observations are reinstated, and so are embeddings unless the mode cuts the gradient.
+        parameters, on the graph. Observations are reinstated; embeddings are recalculated where the mode says so.
         """
         memory, way = episodes.memory, self.recalculation
         e = events(episodes, way.readable(memory))

@@ -109,7 +109,7 @@ class ImageEncoder(nn.Module):
         orthogonal(self)
 
     def start_small(self, factor: float) -> None:
-        """Draws the weights of the patches' features anew, this share of their usual size."""
+        """Draws the weights of the patches' features anew, at `factor` times their usual size."""
         nn.init.orthogonal_(self.features.weight, factor * 2**0.5)
 
     def forward(self, observation: Tensor) -> Tensor:
@@ -149,15 +149,15 @@ def build_encoder(spec: ObservationSpec, width: int) -> nn.Module:
 class StateEncoder(nn.Module):
     """The current state [n, width] from observation, previous action and previous reward.
 
-    A first step has no previous action: -1, encoded as zeros. The reward matters where falling behind shows in
-    nothing else (the T-Maze's pace).
+    A first step has no previous action: -1, encoded as zeros. The reward is seen because in a T-Maze nothing else shows
+    that the agent is too slow.
     """
 
     def __init__(self, spec: ObservationSpec, actions: int, width: int) -> None:
         super().__init__()
         self.observation = build_encoder(spec, width)
         self.action = nn.Embedding(actions + 1, width)  # the last row: no previous action
-        self.reward = nn.Linear(2, width, bias=False)  # its size and its sign: a penalty of 1 / length must be seen
+        self.reward = nn.Linear(2, width, bias=False)  # its size and its sign: a penalty of 1 / length is small
         nn.init.zeros_(self.action.weight)
         nn.init.zeros_(self.reward.weight)
 

@@ -25,8 +25,8 @@ class LearningOptions:
     final_learning_rate: float = 1e-4
     """Adam's step size at --total-timesteps, reached linearly."""
     horizon: float = 2.0
-    """Horizon of the discount, in episodes of the length they have lately had: a step is discounted by exp(-1 / H),
-    H = horizon x length."""
+    """Horizon of the discount, in episodes: a step is discounted by exp(-1 / H), where H is this times the mean length
+    of recent episodes."""
     gae_lambda: float = 0.9
     """Lambda of generalised advantage estimation, from decision to decision."""
     critic_lambda: float = 0.9
@@ -44,8 +44,8 @@ class LearningOptions:
     """Gradients are clipped to this norm, those of the embedding network apart from the rest."""
     credit: CreditName = "episodic"
     """How late rewards reach remembered actions. bootstrap: through the critic alone. episodic: the slots of finished
-    episodes are learnt from again. synthetic: besides, a slot is paid at once for the rewards that it explains
-    later."""
+    episodes are learnt from again. synthetic: the same, and a slot is paid, when it is written, for the
+    rewards that it explains later."""
     replay_size: int = 4096
     """Finished episodes whose slots are kept to be learnt from again (not with --credit bootstrap)."""
     replay_batch: int = 64
@@ -53,5 +53,5 @@ class LearningOptions:
     imitation_coef: float = 1.0
     """Coefficient of imitating remembered decisions after which more was paid than the critic expects."""
     novelty_bonus: float = 0.3
-    """Reward for a write whose code few of the kept episodes hold, for each nat of its surprise; falls to 0 over
+    """Reward for writing a code that few of the kept episodes hold, for each nat of its surprise. It falls to 0 over
     --total-timesteps."""

@@ -30,7 +30,7 @@ from reinstate.agents.rollout import Rollout
 from reinstate.agents.statistics import EpisodeLength, RewardRate, RunningMoments
 from reinstate.memory.optimizers import load_optimizer_state, optimizer_state
 
-# Gradients shrink once the corridor is learnt: a long memory of their squares would keep the steps small for long.
+# Gradients shrink once a corridor is learnt. With the usual 0.999 Adam would divide by the old, large ones for long.
 BETAS = (0.9, 0.99)
 EPSILON = 1e-8  # Adam's; clipped gradients of a policy can be smaller than the usual 1e-5 of PPO
 DECISIONS = 8  # on average at most this many of each environment are learnt from in an epoch, drawn at random
@@ -78,7 +78,7 @@ class Learner:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over the values of `state_dict`."""
+        """Restores the values of `state_dict`."""
         load_optimizer_state(self.optimizer, state["optimizer"])
         self.generator.set_state(state["generator"])
         for name, part in self._parts().items():
@@ -151,8 +151,8 @@ def targets_of(u: Update, bonus: Tensor) -> Targets:
         FloatingPointError: they are not finite.
     """
     outcome, value = u.rollout.outcome, u.rollout.decision.value
-    # An open decision counts with what it has earned so far, and beyond it with its own value: nothing but the
-    # critic's clock has moved on.
+    # An open decision counts what it has earned so far, and then its own value: since it was made, nothing but the time
+    # has changed.
     next_value = torch.where(outcome.closed, outcome.next_value, value)
 
     def advantage(lam: float) -> Tensor:
@@ -183,8 +183,8 @@ def ppo_loss(
 
     `value_std`: scalar, the unit of the critic.
 
-    The entropy bonus is in units of each state's advantage scale: it counts as much as what the state decides, else
-    rare decisions lose their entropy first.
+    The entropy bonus is in units of each state's advantage scale. With one unit for all states, rare decisions
+    would lose their entropy first.
     """
     o, d, advantage = u.options, u.rollout.decision.take(picked), targets.advantage[picked]
     weight = share_between(d.wrote, WROTE_SHARE)

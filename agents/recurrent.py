@@ -71,7 +71,7 @@ def orthogonal_cell(cell: nn.Module) -> nn.Module:
 
 @dataclass
 class RecurrentState(TensorStruct):
-    """The cell's state; before a rollout also its record, as back-propagation stops there."""
+    """The cell's state. The one at the start of a rollout is also its record: back-propagation stops there."""
 
     cell: Tensor  # [B, P, S]
 
@@ -112,7 +112,7 @@ class RecurrentAgent(WithoutSlots):
         return state.clone()
 
     def replay(self, rollout: Rollout, picked: Tensor) -> Replay:
-        """Every step of every environment, one after the other; then those that were picked."""
+        """Runs every step again, in order, and returns the picked ones."""
         assert isinstance(rollout.record, RecurrentState)
         i, shape = rollout.inputs, (rollout.steps, rollout.num_envs)
         x = self.encode_state(i.unique, i.prev_action, i.prev_reward).view(*shape, -1)

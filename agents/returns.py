@@ -48,7 +48,7 @@ def gae(
 
 @dataclass(frozen=True)
 class AverageReward:
-    """What a step pays on average, and how far ahead counts."""
+    """The average reward of a step, and the horizon."""
 
     rate: float  # rho, reward of a step
     horizon: float  # H, in steps
@@ -60,7 +60,7 @@ class AverageReward:
 
 
 def discount(duration: Tensor, horizon: float) -> Tensor:
-    """exp(-tau / H) [n]: what comes after a decision is discounted by time, however that is cut into decisions."""
+    """exp(-tau / H) [n]: what comes after a decision is discounted by time, whatever the number of decisions."""
     return (-duration / horizon).exp()
 
 
@@ -75,12 +75,12 @@ def relative_advantages(
     """Advantages [n] of decisions with the outcomes `x`, relative to the average reward.
 
     The reward R of tau steps counts as paid evenly over them, minus the average reward: (R / tau - rho) times the
-    discounted steps. For a small tau that is R - rho tau. The moment of a reward within the tau steps is not kept. As
-    one sum at their start, a hundred apples between two slots would count as a hundred where the horizon lets 18 count;
-    paid evenly, a reward at the end of a long interval is discounted too little.
+    discounted steps. For a small tau that is R - rho tau. The moment of a reward within the tau steps is not kept. Paid
+    at once, a hundred apples between two slots would count as a hundred, though the horizon lets 18 count. Paid evenly,
+    a reward at the end of a long interval is discounted too little.
 
     Values are relative to rho H. So is the end of an episode, after which nothing is paid: its value is -rho H. With
-    both, rho changes no advantage, nor which policy is best. It spares the values the way to rho H.
+    both, rho changes no advantage, nor which policy is best. It saves the values from having to grow to rho H first.
 
     Args:
         value, next_value: [n], relative to the average reward.

@@ -1,4 +1,4 @@
-"""Running statistics of a training run, which forget slowly: about the last twenty rollouts count."""
+"""Running statistics of a training run: about the last twenty rollouts count."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
-DECAY = 0.95  # by each rollout
-EPISODES = 256  # that count for the usual length
+DECAY = 0.95  # of the sums, at each rollout
+EPISODES = 256  # about this many of the last episodes count for their mean length
 SMALLEST_STD = 1e-4
 
 
@@ -20,20 +20,20 @@ class Statistic:
         return asdict(self)  # type: ignore[call-overload, no-any-return]
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over the values of `state_dict`."""
+        """Restores the values of `state_dict`."""
         for f in fields(self):  # type: ignore[arg-type]
             setattr(self, f.name, state[f.name])
 
 
 @dataclass
 class RewardRate(Statistic):
-    """What a step pays on average: rho."""
+    """The average reward of a step: rho."""
 
     reward: float = 0.0
     steps: float = 0.0
 
     def add(self, reward: float, steps: float) -> None:
-        """The rewards of a rollout, and the steps that paid them."""
+        """Adds the rewards of a rollout and its steps."""
         self.reward, self.steps = DECAY * self.reward + reward, DECAY * self.steps + steps
 
     @property
@@ -68,7 +68,7 @@ class RunningMoments(Statistic):
     weight: float = 0.0
 
     def add(self, x: Tensor) -> None:
-        """`x` [n] weighs the same whatever n is."""
+        """Adds `x` [n], which weighs the same whatever n is."""
         self.total = DECAY * self.total + float(x.mean())
         self.squares = DECAY * self.squares + float(x.square().mean())
         self.weight = DECAY * self.weight + 1

@@ -76,7 +76,7 @@ class Layout(NamedTuple):
     grace: int  # this many first steps of a corridor are never penalised
     max_steps: int  # in a corridor
     maze: np.ndarray  # [W, HEIGHT, 3] uint8: the world without objects
-    tiles: np.ndarray  # of `pixels.tile_words`
+    canvas: pixels.Canvas
 
 
 class State(NamedTuple):
@@ -136,7 +136,7 @@ def make_layout(
         grace=24 if active else 12,
         max_steps=3 * int(length) + 60,
         maze=empty_maze(junction_x),
-        tiles=pixels.tile_words(observation),
+        canvas=pixels.canvas_of(observation),
     )
 
 
@@ -215,11 +215,10 @@ def observe_symbols(state: State, layout: Layout, b: int, out: np.ndarray) -> No
     grid.write_view(state.world, b, out)
 
 
-@allocating_rule
+@rule
 def observe_pixels(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
-    view = np.empty((grid.VIEW, grid.VIEW, 3), dtype=np.uint8)
-    grid.write_view(state.world, b, view)
-    pixels.draw_view(view, layout.tiles, out)
+    grid.write_view(state.world, b, layout.canvas.symbols)
+    pixels.draw_view(layout.canvas, out)
     if layout.noise > 0:
         add_noise(out, state.noise_seed[b], state.world.step_count[b], layout.noise)
 

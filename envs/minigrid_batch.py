@@ -16,7 +16,7 @@ from reinstate.envs.engine.batch import ZERO, BatchEnv
 from reinstate.envs.engine.grid import ACTION_NAMES, BOX, EMPTY_CELL, VIEW, empty_world, pack_box
 from reinstate.envs.engine.loops import loops_of
 from reinstate.envs.engine.pcg64 import generator_to_words, set_generator
-from reinstate.envs.engine.pixels import observation_space_of, tile_words
+from reinstate.envs.engine.pixels import canvas_of, observation_space_of
 from reinstate.envs.naming import creator_of, make_from
 
 MAX_VIEW = 15  # cells; a larger image is taken for a picture, not for symbols
@@ -54,7 +54,7 @@ class MiniGridVector(BatchEnv):
         layout = rules.Layout(
             max_steps=env.max_steps,
             see_through_walls=env.see_through_walls,
-            tiles=tile_words(observation),
+            canvas=canvas_of(observation, env.agent_view_size),
             mazes=rules.memory_mazes(env.size if self._is_memory else 2),
             random_length=self._is_memory and env.random_length,
         )

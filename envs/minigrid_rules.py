@@ -18,9 +18,9 @@ from minigrid.core.world_object import WorldObj
 from minigrid.minigrid_env import MiniGridEnv
 
 from reinstate.envs.engine import grid
-from reinstate.envs.engine.loops import allocating_rule, rule
+from reinstate.envs.engine.loops import rule
 from reinstate.envs.engine.pcg64 import integers
-from reinstate.envs.engine.pixels import TILE, draw_view
+from reinstate.envs.engine.pixels import Canvas, draw_view
 
 TASK_NUMBERS = 4
 
@@ -30,7 +30,7 @@ class Layout(NamedTuple):
 
     max_steps: int
     see_through_walls: bool
-    tiles: np.ndarray  # of `pixels.tile_words`
+    canvas: Canvas
     mazes: np.ndarray  # of `memory_mazes`; empty for other environments
     random_length: bool  # of the hallway of MiniGrid-Memory
 
@@ -171,12 +171,11 @@ def observe_of(observation: str, is_usual_size: bool) -> Callable[..., None]:
     def observe_symbols(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
         grid.write_view(state.world, b, out, grid.VIEW if is_usual_size else out.shape[0], layout.see_through_walls)
 
-    @allocating_rule
+    @rule
     def observe_pixels(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
-        side = grid.VIEW if is_usual_size else out.shape[0] // TILE
-        view = np.empty((side, side, 3), dtype=np.uint8)
-        grid.write_view(state.world, b, view, side, layout.see_through_walls)
-        draw_view(view, layout.tiles, out)
+        view = layout.canvas.symbols
+        grid.write_view(state.world, b, view, grid.VIEW if is_usual_size else view.shape[0], layout.see_through_walls)
+        draw_view(layout.canvas, out)
 
     return observe_symbols if observation == "symbolic" else observe_pixels
 

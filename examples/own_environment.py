@@ -16,7 +16,6 @@ features tell two colours apart.
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,10 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 
-from reinstate import evaluate, load_agent
-from reinstate.experiment.cli import main as reinstate
+import reinstate
 
 ID = "DelayedRecall-v0"
-BUDGET = "--total-timesteps 40000 --num-envs 32 --eval-every 0 --eval-episodes 20"
+BUDGET = {"total_timesteps": 40_000, "num_envs": 32, "eval_every": 0, "eval_episodes": 20}
 
 
 class DelayedRecall(gymnasium.Env[np.ndarray, np.int64]):
@@ -64,15 +62,14 @@ class DelayedRecall(gymnasium.Env[np.ndarray, np.int64]):
 gymnasium.register(ID, entry_point=DelayedRecall)
 
 
-def success(agent: str, folder: Path, budget: str) -> float:
+def success(agent: str, folder: Path, budget: dict[str, Any]) -> float:
     """Trains an agent; returns its greedy success in 100 new episodes."""
-    if reinstate(["train", "--env", ID, "--agent", agent, "--run-dir", str(folder), *budget.split()]) != 0:
-        raise RuntimeError(f"training of --agent {agent} failed; see {folder}")
-    trained, options, _ = load_agent(folder)
-    return float(evaluate(trained, options, episodes=100, seed=0, greedy=True)["success_rate"])
+    run = reinstate.train(ID, agent=agent, run_dir=folder, **budget)
+    trained, options, _ = reinstate.load_agent(run)
+    return float(reinstate.evaluate(trained, options, episodes=100, seed=0, greedy=True)["success_rate"] or 0.0)
 
 
-def main(budget: str = BUDGET) -> dict[str, float]:
+def main(budget: dict[str, Any] = BUDGET) -> dict[str, float]:
     """Trains with a memory and, as the control, without; returns the success of both."""
     with tempfile.TemporaryDirectory() as runs:
         found = {agent: success(agent, Path(runs) / agent, budget) for agent in ("memory", "none")}
@@ -81,4 +78,4 @@ def main(budget: str = BUDGET) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(" ".join(sys.argv[1:]) or BUDGET)
+    main()

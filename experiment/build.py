@@ -20,12 +20,12 @@ from reinstate.experiment.options import RunOptions, parse_env_kwargs
 from reinstate.memory.slots import bytes_per_slot
 
 MAX_SLOT_BYTES = 256
-MAX_SYMBOL = 10  # the largest number in MiniGrid's symbolic views; whatever has larger ones is an image
+MAX_SYMBOL = 10  # the largest number in MiniGrid's symbolic views; arrays with larger ones are images
 STREAMS = ("parameters", "actions", "learning", "evaluation", "stagger")
 
 
 def streams(seed: int) -> dict[str, int]:
-    """One seed for each use of randomness; the environments' seeds are spawned in `envs/seeds.py`."""
+    """One seed for each use of randomness except the environments', by name."""
     spawned = np.random.SeedSequence(seed).spawn(len(STREAMS))
     return {name: int(s.generate_state(1, np.uint64)[0] >> 1) for name, s in zip(STREAMS, spawned, strict=True)}
 
@@ -92,7 +92,7 @@ def build_agent(options: RunOptions, observation: gym.Space[Any], actions: int) 
 
 
 def check_slot_size(agent: MemoryAgent) -> None:
-    """Raises UserError where a slot, true observations kept for diagnosis apart, takes too many bytes."""
+    """Raises UserError if a slot takes too many bytes; true observations, kept for diagnosis, do not count."""
     memory = agent.initial_state(1).memory
     memory.observation = None
     size = bytes_per_slot(memory)

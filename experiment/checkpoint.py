@@ -73,7 +73,7 @@ def is_saved(run: Path, step: int) -> bool:
 
 
 def publish(staged: Path, place: Path) -> None:
-    """Renames `staged` to `place`; what stood there goes only once its successor is in place."""
+    """Renames `staged` to `place`. An older folder there is removed when the new one is in place, not before."""
     if not place.exists():
         os.replace(staged, place)
         return

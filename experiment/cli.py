@@ -65,7 +65,7 @@ Command = (
 
 
 def parse(argv: list[str]) -> RunOptions | EvaluateOptions | InspectOptions | PlayOptions | BenchOptions:
-    """The options of a command; leaves the process, with the help or a message, where the words are not understood."""
+    """The options of a command; prints the help or a message and exits where the words are not understood."""
     return tyro.cli(
         Command,
         prog="reinstate",

@@ -31,7 +31,7 @@ def constants() -> dict[str, Any]:
 
 @functools.cache  # sources do not change while a process runs
 def names_set_in(module: ModuleType) -> tuple[str, ...]:
-    """The upper-case names that a module sets itself; others that it has are imported."""
+    """The upper-case names that a module sets itself, without those that it imports."""
     targets: list[ast.expr] = []
     for line in ast.parse(inspect.getsource(module)).body:
         if isinstance(line, ast.Assign):

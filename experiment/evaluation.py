@@ -1,4 +1,4 @@
-"""Evaluation: every environment plays a number of episodes fixed ahead, so that short ones are not favoured."""
+"""Evaluation: each environment plays a fixed number of episodes, so that short episodes do not count more."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Evaluation(TypedDict):
 
 
 def quotas(episodes: int, num_envs: int) -> np.ndarray:
-    """Episodes that each environment plays: as even as can be.
+    """Episodes that each environment plays, as even as possible.
 
     >>> quotas(7, 3).tolist()
     [3, 2, 2]

@@ -46,7 +46,7 @@ class InspectOptions:
 
 @dataclass
 class Slots:
-    """The n slots that one episode has left, in order of writing."""
+    """The n slots that an episode holds at its end, in order of writing."""
 
     step: np.ndarray  # [n]
     action: np.ndarray  # [n] decided there
@@ -176,8 +176,8 @@ def sheet(spec: ObservationSpec, slots: Slots, heading: str) -> str:
     head = "".join(f"<th>{h}</th>" for h in HEADS)
     return f"""<!doctype html><meta charset="utf-8"><title>{html.escape(heading)}</title><style>{STYLE}</style>
 <h1>{html.escape(heading)}</h1>
-<p>Each row is a slot that the episode has left, in order of writing. Read: the attention that the slot got, summed over
-the decisions at which a faithful slot was written, mean over heads; read when: one bar for each of these decisions, in
+<p>Each row is a slot at the end of the episode, in order of writing. Read: the attention that the slot got, summed over
+the decisions at which a faithful slot was written, mean over heads. Read when: one bar for each of these decisions, in
 order. Gradient: norm of the policy gradient that these decisions send to the slot.</p>
 <table><tr>{head}</tr>
 {chr(10).join(rows)}

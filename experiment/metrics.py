@@ -66,7 +66,7 @@ class Metrics:
         return values
 
     def write(self, step: int, extra: dict[str, float] | None = None) -> dict[str, float]:
-        """Writes `extra`, and the averages since the last write and over the last episodes; returns what it wrote."""
+        """Writes the averages since the last write, those of finished episodes, and `extra`; returns what it wrote."""
         values = {k: sum(v) / len(v) for k, v in self.noted.items()} | self.rollout() | (extra or {})
         self.noted.clear()
         for key, value in values.items():
@@ -82,7 +82,7 @@ class Metrics:
         return {"noted": noted, "recent": recent, "episodes": self.episodes}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over the values of `state_dict`."""
+        """Restores the values of `state_dict`."""
         self.noted = defaultdict(list, {key: list(values) for key, values in state["noted"].items()})
         self.recent = deque((EpisodeEnd(**values) for values in state["recent"]), maxlen=WINDOW)
         self.episodes = state["episodes"]

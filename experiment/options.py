@@ -82,13 +82,14 @@ class RunOptions:
     num_envs: int = 256
     """B: environments stepped together."""
     stagger_steps: int = 0
-    """Staggered resets: before training, play this many random actions in each environment, and reset each at a random
-    one of them. For tasks whose episodes all have the same length, take about that length: otherwise all environments
-    are in phase, and a rollout shows one part of the task only. These steps count in --total-timesteps."""
+    """Staggered resets: before training, play this many random actions in each environment, and reset each once, at a
+    random one of these steps. Use it for tasks whose episodes are all equally long, with about that length: otherwise
+    all environments are in the same phase, and a rollout shows one part of the task only. Counted in
+    --total-timesteps."""
     stop_at_success: float | None = None
     """Stop as soon as a greedy evaluation reaches this success rate, over all episodes and for each cue."""
     eval_every: int = 1_000_000
-    """Environment steps between evaluations. 0: only at the end and, with --stop-at-success, as soon as training
+    """Environment steps between evaluations. 0 evaluates only at the end and, with --stop-at-success, when training
     episodes come near that rate."""
     eval_episodes: int = 200
     """Episodes of each evaluation, greedy and sampled."""
@@ -102,14 +103,14 @@ class RunOptions:
     name: str = "run"
     """Label in the default run folder."""
     device: DeviceName = "auto"
-    """The batches are small and run on the processor, which is what auto chooses; cuda is not supported yet."""
+    """Agents run on the CPU, which is what auto chooses; cuda is not supported yet."""
     torch_threads: int = 1
     """Threads of torch; the batches are small, and one thread is fastest."""
     memory: Annotated[MemoryOptions, tyro.conf.arg(name="")] = field(default_factory=MemoryOptions)
     learning: Annotated[LearningOptions, tyro.conf.arg(name="")] = field(default_factory=LearningOptions)
 
     def with_env_kwargs(self, pairs: tuple[str, ...]) -> RunOptions:
-        """A copy whose environment gets these keyword arguments beside, or in place of, its own."""
+        """A copy whose environment gets these keyword arguments too, in place of its own of the same name."""
         merged = parse_env_kwargs(self.env_kwargs) | parse_env_kwargs(pairs)
         return dataclasses.replace(self, env_kwargs=pairs_of(merged))
 

@@ -30,7 +30,7 @@ def picture(spec: ObservationSpec, observation: np.ndarray) -> np.ndarray:
 
 def tiles(grid: np.ndarray) -> np.ndarray:
     """A symbolic view [columns, rows, 3] as [rows * TILE, columns * TILE, 3], the agent in the middle of the last
-    row. A reinstatement can hold what no tile looks like: that stays black."""
+    row. A decoded tile that MiniGrid does not have stays black."""
     columns, rows = grid.shape[:2]
     atlas = tile_atlas()
     limits = np.array(atlas.shape[1:4])

@@ -38,7 +38,7 @@ def create(path: Path, options: RunOptions, command: list[str]) -> None:
     """Makes the folder with config.json, command.txt, versions.json and constants.json."""
     check_new(path)
     try:
-        path.mkdir(parents=True, exist_ok=path.is_dir())  # not another run's, made since it was looked for
+        path.mkdir(parents=True, exist_ok=path.is_dir())  # fails where another run made it in between
     except OSError as error:
         raise UserError(f"the run folder {path} cannot be made ({error.strerror}): choose another --run-dir") from error
     write_json(path / "config.json", options.to_json())

@@ -9,8 +9,8 @@ from typing import Any
 from reinstate.experiment.options import RunOptions
 
 LOG_EVERY = 50_000  # environment steps
-# With --stop-at-success an evaluation comes early once the last training episodes, at least so many of them,
-# succeed this close to the threshold: they are sampled, and a greedy policy does better.
+# With --stop-at-success an evaluation comes early once the success of the last training episodes, at least
+# EARLY_EPISODES, is this close to the threshold: they are sampled, and a greedy policy does better.
 EARLY_EVALUATION = 0.02
 EARLY_EPISODES = 100
 
@@ -31,14 +31,14 @@ class Schedule:
         return cls(LOG_EVERY, options.save_every, options.eval_every)
 
     def log_due(self, step: int) -> bool:
-        """Whether to log at `step`; if so, when next."""
+        """Whether to log at `step`; if so, sets the next time."""
         due = step >= self.log
         if due:
             self.log = step + LOG_EVERY
         return due
 
     def save_due(self, step: int, options: RunOptions) -> bool:
-        """Whether to save at `step`; if so, when next."""
+        """Whether to save at `step`; if so, sets the next time."""
         due = options.save_every > 0 and step >= self.save
         if due:
             self.save = step + options.save_every
@@ -73,6 +73,6 @@ class Schedule:
         return asdict(self)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over the values of `state_dict`."""
+        """Restores the values of `state_dict`."""
         for f in fields(self):
             setattr(self, f.name, state[f.name])

@@ -68,7 +68,7 @@ class Trainer:
         return state
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over the values of `state_dict`."""
+        """Restores the values of `state_dict`."""
         for name, part in self.parts().items():
             part.load_state_dict(state[name])
         if isinstance(self.envs, BatchEnv):

@@ -29,7 +29,7 @@ class EpisodeBuffer:
     """The last `capacity` finished episodes; slots are all that is kept of them."""
 
     def __init__(self, capacity: int, like: MemoryState) -> None:
-        """`like`: a memory whose widths and dtypes the buffer takes, of any number of environments."""
+        """`like`: a memory of any number of environments; the buffer has its widths and dtypes."""
         self.episodes = Episodes(
             like.map(lambda t: t.new_zeros(capacity, *t.shape[1:])),
             torch.zeros(capacity),
@@ -54,7 +54,7 @@ class EpisodeBuffer:
         self.size = min(self.size + last, self.capacity)
 
     def sample(self, most: int, generator: torch.Generator, share: Tensor) -> Episodes:
-        """At most `most` different episodes at random, drawn with probabilities in proportion to `share` [size]."""
+        """Draws up to `most` different episodes, with probabilities in proportion to `share` [size]."""
         return self.episodes.take(torch.multinomial(share, min(most, self.size), generator=generator))
 
     def state_dict(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ class EpisodeBuffer:
         return {"episodes": self.episodes.take(filled).state_dict(), "size": self.size, "next": self.next}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over the values of `state_dict`."""
+        """Restores the values of `state_dict`."""
         self.size, self.next = state["size"], state["next"]
         _put(self.episodes, state["episodes"], self.size)
 
@@ -78,8 +78,8 @@ def _put(kept: TensorStruct, values: dict[str, Any], count: int) -> None:
 
 @dataclass
 class Events(TensorStruct):
-    """Remembered decisions, episode by episode in order of time, and what lies between them: from slot to slot an
-    episode is a semi-Markov process, whose rewards are exact sums."""
+    """Remembered decisions, episode by episode in order of time, and the rewards and steps between them. From slot to
+    slot an episode is a semi-Markov process: its rewards are exact sums."""
 
     episode: Tensor  # [n] int64
     slot: Tensor  # [n] int64: its place in the store

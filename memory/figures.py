@@ -17,7 +17,7 @@ def describe(memory: MemoryState, attention: Tensor, time: Tensor) -> dict[str, 
     """
     weights = torch.where(memory.written, attention, 0.0)
     total = weights.sum(dim=1)
-    age = (time[:, None] - memory.step).clamp(min=0).float()  # an episode may have ended and not begun again
+    age = (time[:, None] - memory.step).clamp(min=0).float()  # a memory is cleared at the first decision after a reset
     return {
         "memory/slots_used": float(memory.written.sum(dim=1).float().mean()),
         "memory/read_entropy": float(-(weights * (weights + 1e-12).log()).sum(dim=1).mean()),

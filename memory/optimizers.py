@@ -1,4 +1,4 @@
-"""States of torch's optimisers as plain values: their keys are numbers, those of files are strings."""
+"""States of torch's optimisers as plain values: torch numbers the parameters, but keys in JSON are strings."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ def optimizer_state(optimizer: Optimizer) -> dict[str, Any]:
 
 
 def load_optimizer_state(optimizer: Optimizer, state: dict[str, Any]) -> None:
-    """Takes over what `optimizer_state` gave, as copies: torch would go on to write into the tensors of `state`."""
+    """Restores copies of what `optimizer_state` gave: otherwise torch would write into the tensors of `state`."""
     values = {int(number): deepcopy(each) for number, each in state["state"].items()}
     optimizer.load_state_dict({**state, "state": values})

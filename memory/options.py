@@ -20,8 +20,8 @@ class MemoryOptions:
     """Attention heads of a read."""
     compare: bool = False
     """Compare what is seen with what is remembered: the present embedding queries the memory, too, and policy and
-    critic see how it differs from what each head read. For tasks such as Visual Match, where neither alone says
-    anything."""
+    critic see how it differs from what each head read. For tasks such as Visual Match, where neither alone tells what
+    to do."""
     write_rule: WriteRule = "novel"
     """novel: write when the code is not in this episode's memory yet. always: write at every step."""
     eviction: Eviction = "fifo"
@@ -34,7 +34,7 @@ class MemoryOptions:
     target_step: float = 10_000.0
     """The step eta of --recalculation target: the stored embedding is moved by -eta times its gradient."""
     code_bits: int = 294
-    """Bits of an observation's code; a symbolic 7x7 view takes 6 for each tile."""
+    """Bits of an observation's code. The default gives a symbolic 7x7 view 6 for each tile."""
     min_fidelity: float = 1.0
     """A slot is recalculated only if at least this share of its observation decodes correctly."""
     codec_frames: int = 2048

@@ -14,7 +14,7 @@ embedding is recalculated, e = f(o'), and g is sent through this fresh forward p
 Slots written in the current rollout are on the graph; those written earlier are leaves, whose gradient arrives here.
 Slots of equal codes have the same e, so their gradients are summed and f runs once for each unique code: corridors
 and junctions look alike in all environments. The K unique codes with the largest summed gradient are recalculated.
-Letters: B environments, N slots, D embedding width, S slots, K unique codes.
+Letters: B environments, N slots, D embedding width, S some of all slots, K unique codes.
 (Hansen 2017, arXiv 1701.03866, gives the idea; the approximations and the choice of slots are this project's own.)
 """
 
@@ -34,8 +34,8 @@ from reinstate.memory.slots import MemoryState
 from reinstate.memory.tensors import hash_rows, unique_by, unique_rows
 
 VERSION_MIX = 1_000_003  # keeps equal codes of different versions apart
-# Of one forward pass of f. Activations of 256 images of 56x56x3 take more memory than all else, and 64 at a time take
-# no longer (benchmarks/measures/memory_cost.py).
+# Limits of one forward pass of f. The activations of 256 images of 56x56x3 take more memory than everything else, and
+# 64 at a time are as fast (benchmarks/measures/memory_cost.py).
 MOST_IMAGES, MOST_BYTES = 256, 600_000
 
 
@@ -89,7 +89,7 @@ class Recalculation:
         return embedding
 
     def send(self, memory: MemoryState, gradient: Tensor) -> Sent:
-        """Adds to `.grad` of f's parameters what the gradients [B, N, D] of older slots amount to.
+        """Carries the gradients [B, N, D] of older slots into `.grad` of f's parameters.
 
         Args:
             memory: the slots as they were when the rollout began.
@@ -98,7 +98,7 @@ class Recalculation:
         return Sent()
 
     def readable(self, memory: MemoryState) -> Tensor:
-        """Mask [B, N] of the slots whose observation can be given back: written, faithful, of a kept version."""
+        """Mask [B, N] of the slots whose observation can be reinstated: written, faithful, of a kept version."""
         faithful = memory.fidelity >= self.options.min_fidelity
         return memory.written & faithful & self.codec.readable(memory.version)
 
@@ -130,7 +130,7 @@ class Direct(Recalculation):
         return g
 
     def group(self, memory: MemoryState, index: Tensor) -> tuple[Tensor, Tensor]:
-        """Groups the slots with flat indices [S] that hold the same: one slot of each group [G], the group of each."""
+        """Groups the slots with flat indices [S] by content: one slot of each group [G], and each slot's group [S]."""
         return group_by_code(memory, index)
 
     def select_top_codes(self, memory: MemoryState, gradient: Tensor, k: int) -> TopCodes | None:
@@ -158,14 +158,14 @@ class Direct(Recalculation):
 
 
 class Target(Direct):
-    """Regression of the recalculated embedding towards m - eta g, where the gradient wants the stored one."""
+    """Regression of the recalculated embedding towards m - eta g: the stored one after a step down its gradient."""
 
     def gradient_at(self, e: Tensor, g: Tensor, m: Tensor, count: Tensor) -> Tensor:
         return g + (count * e - m) / self.options.target_step
 
 
 class Oracle(Direct):
-    """Direct, through the true observations: what the codec cannot reinstate is no limit. For diagnosis only."""
+    """Direct, through the true observations: the codec's errors do not matter. For diagnosis only."""
 
     keeps_observations = True
 
@@ -181,7 +181,7 @@ class Oracle(Direct):
 
 
 class Refresh(Recalculation):
-    """Acting and learning read recalculated embeddings, on the graph while learning: there is no stale slot."""
+    """Acting and learning read recalculated embeddings, on the graph while learning: no slot is stale."""
 
     def begin_rollout(self, memory: MemoryState) -> None:
         with torch.no_grad():
@@ -200,7 +200,7 @@ class Refresh(Recalculation):
 
 
 class Truncated(Recalculation):
-    """Slots of the rollout are on the graph, older ones are cut: what learning in rollouts gives by itself."""
+    """Slots of the rollout are on the graph, older ones are not: back-propagation truncated at the rollout."""
 
     embeds_again = False
 
@@ -250,7 +250,7 @@ def images_at_a_time(size: int) -> int:
 
 
 def embed_unique(embed: nn.Module, observation: Tensor) -> Tensor:
-    """embed(observation) [n, D], with one forward pass for each unique observation: a corridor's are many."""
+    """embed(observation) [n, D], with one forward pass for each unique observation: in a corridor most are equal."""
     frames, which = unique_rows(observation)
     embedded: Tensor = embed(frames)
     return embedded.index_select(0, which)
@@ -259,8 +259,8 @@ def embed_unique(embed: nn.Module, observation: Tensor) -> Tensor:
 def cosine_with_oracle(ours: Direct, memory: MemoryState, gradient: Tensor) -> float:
     """Cosine between the parameter gradients that `direct` sends through codes and through true observations.
 
-    The oracle here is given every slot with a gradient, faithful or not: what the codec cannot reinstate, or K leaves
-    out, counts against the cosine. Leaves `.grad` alone. NaN if nothing arrived.
+    The oracle here sends the gradient of every slot, faithful or not: slots that the codec cannot reinstate, or that
+    are not among the K largest, lower the cosine. Leaves `.grad` alone. NaN if no slot received a gradient.
     """
     parameters = list(ours.embed.parameters())
 

@@ -27,7 +27,7 @@ class MemoryState(TensorStruct):
     fidelity: Tensor  # [B, N] float32: share of the observation that decoded correctly when it was written
     step: Tensor  # [B, N] int32: the episode's step at which it was written
     written: Tensor  # [B, N] bool: the slot holds something
-    # What was decided there, and before it: enough to learn from the decision again when the episode has ended.
+    # The decision made there, and what came before it: enough to learn from it again when the episode has ended.
     action: Tensor  # [B, N] int16
     log_prob: Tensor  # [B, N] float32
     prev_action: Tensor  # [B, N] int16, -1 on a first step
@@ -49,7 +49,7 @@ def empty(
 
     Args:
         observation: one observation whose shape and dtype the true observations have; None keeps none.
-        fill: what unwritten embeddings hold; tests pass NaN, so that reading one is loud.
+        fill: what unwritten embeddings hold; tests pass NaN, which shows when one is read.
     """
     shape = (num_envs, num_slots)
 
@@ -141,7 +141,7 @@ def distance_to_older(embedding: Tensor, step: Tensor) -> Tensor:
     return torch.from_numpy(_distance_to_older(embedding.numpy(), step.numpy()))
 
 
-@njit(cache=True, fastmath={"contract", "reassoc"})  # sums in any order; infinity stays infinity
+@njit(cache=True, fastmath={"contract", "reassoc"})  # sums in any order; infinity is kept
 def _distance_to_older(embedding: np.ndarray, step: np.ndarray) -> np.ndarray:
     episodes, slots, width = embedding.shape
     nearest = np.full((episodes, slots), np.inf, np.float32)

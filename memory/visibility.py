@@ -56,5 +56,5 @@ class Visibility:
         return {"now": self.now, "next_row": self.next_row, "reads": list(self.reads)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over the values of `state_dict`."""
+        """Restores the values of `state_dict`."""
         self.now, self.next_row, self.reads = state["now"].clone(), state["next_row"], list(state["reads"])

@@ -18,7 +18,7 @@ class ComparingLook(Look):
     """The present embedding queries the memory, too; policy and critic also see how far it is from what each head read.
 
     The embedding network of images starts at full size and has a part that says what is in view wherever it is:
-    otherwise the comparison is found late or never (docs/log). Of symbols that was not measured.
+    otherwise the comparison is found late or never (docs/log). This was not measured for symbols.
     """
 
     embeds_present = True

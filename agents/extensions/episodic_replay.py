@@ -28,7 +28,7 @@ class Draws(Protocol):
         """Called once before the epochs of an update; `version` is the codec's."""
 
     def shares(self) -> Tensor:
-        """Draw probabilities of the episodes in the buffer, in proportion to this [size]."""
+        """Weights [size] of the episodes in the buffer, which are drawn in proportion to them."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Advantages:
     """How much better than expected the remembered decisions were."""
 
     by_trace: Tensor  # [n] with traces that stop where the policy has changed
-    in_full: Tensor  # [n] to the end of the episode, whoever decided
+    in_full: Tensor  # [n] to the end of the episode, whichever policy decided
     deviation: Tensor  # scalar, of `by_trace`
 
 
@@ -72,7 +72,7 @@ class EpisodicReplay(LossTerm):
 
     Older policies made these decisions. Advantages go back from one to the one before by lambda min(1, pi / mu) (the
     traces of Espeholt et al. 2018, V-trace, arXiv 1802.01561), and the policy's ratio is clipped as in a rollout. The
-    critic's target does not weigh the event's own ratio, as V-trace would.
+    critic's target is not weighted by the event's own ratio; in V-trace it is.
     """
 
     def __init__(
@@ -154,8 +154,8 @@ class EpisodicReplay(LossTerm):
 
 
 def value_after(value: Tensor, follow: Tensor) -> Tensor:
-    """The value [n] of the event that follows. After the last event of a truncated episode, its own: nothing but the
-    time is known to have changed since."""
+    """The value [n] of the event that follows. The last event of a truncated episode has its own value here: nothing is
+    known of what followed but the time."""
     return torch.where(follow >= 0, value[follow.clamp(min=0)], value)
 
 

@@ -1,8 +1,8 @@
 """Self-imitation at remembered decisions (Oh et al. 2018, arXiv 1806.05635).
 
-PPO's ratio, and with it the gradient, is small where today's policy would hardly make a decision any more, and clipped
-where it makes it far more often: either way little is learnt from it again. Decisions after which more was paid than
-the critic expects are imitated besides, without any ratio: what went well once, and is rare, is not forgotten.
+PPO learns little from an old decision. Where the present policy would hardly make it, the ratio is small, and with it
+the gradient; where the policy makes it far more often, the ratio is clipped. So decisions after which more was paid
+than the critic expects are also imitated, without a ratio: a rare success is not forgotten.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The novelty bonus: paid for going to see what few of the last finished episodes have seen.
+"""The novelty bonus: a reward for seeing what few of the last finished episodes have seen.
 
-A new write is paid its surprise beyond the greatest one among the slots of its episode: an episode is paid for the
-rarest thing that it saw, and nothing for collecting many.
+A new write is paid the amount by which its surprise exceeds the greatest surprise among the episode's slots. So an
+episode is paid for the rarest thing that it saw, and collecting many things earns nothing.
 """
 
 from __future__ import annotations

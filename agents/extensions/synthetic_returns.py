@@ -22,7 +22,7 @@ from reinstate.memory.recalculation import embed_unique
 from reinstate.memory.tensors import take
 
 HIDDEN = 64
-SPREAD = 0.01  # what it costs to explain by all slots what one explains
+SPREAD = 0.01  # of the squared returns: one slot should explain a reward, not all slots a little
 
 
 class SyntheticReturns(nn.Module):
@@ -64,10 +64,10 @@ class SyntheticReturns(nn.Module):
 def explanation_loss(expected: Tensor, earned: Tensor, returns: Tensor) -> Tensor:
     """huber(expected - earned) + SPREAD returns^2 for each event [n], all in the critic's units.
 
-    Huber's loss (e^2 / 2 up to 1, then |e| - 1 / 2): a door that pays as much as many apples must not rule the
-    gradient. The price: a large reward that nothing seen predicts counts for less than its mean. Without the second
-    term a small gate and large returns of all slots explain as much as an open gate and one return, and what is paid to
-    every slot grows without end (docs/log).
+    Huber's loss (e^2 / 2 up to 1, then |e| - 1 / 2) keeps a door that pays as much as many apples from dominating the
+    gradient. Its price: a large reward that nothing seen predicts is expected to be less than its mean. Without the
+    second term, a small gate and large returns of all slots explain as much as an open gate and one return, and what
+    every slot is paid grows without end (docs/log).
     """
     return F.huber_loss(expected, earned, reduction="none") + SPREAD * returns.square()
 

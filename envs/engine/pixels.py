@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 from gymnasium import spaces
@@ -55,28 +56,34 @@ def tile_atlas() -> np.ndarray:
     return atlas
 
 
-@cache
-def tile_words(observation: str) -> np.ndarray:
-    """The atlas for `draw_view`: [agent, object, colour, state, TILE, 3] uint64; no objects for symbolic observations.
+class Canvas(NamedTuple):
+    """What `draw_view` draws with."""
 
-    A row of a tile is 24 bytes: copied as 3 words of 8, which is ten times as fast as byte by byte.
-    """
+    tiles: np.ndarray  # [agent, object, colour, state, TILE, 3] uint64: a row of a tile is 3 words of 8 bytes
+    symbols: np.ndarray  # [V, V, 3] uint8: room for the view that is drawn
+
+
+def canvas_of(observation: str, view: int = grid.VIEW) -> Canvas:
+    """A canvas for views of `view` cells a side; without tiles if observations are symbolic."""
     atlas = tile_atlas() if observation == "pixels" else np.empty((2, 0, len(COLOR_TO_IDX), 3, TILE, TILE, 3), np.uint8)
-    return atlas.reshape(*atlas.shape[:5], 3 * TILE).view(np.uint64)
+    words = atlas.reshape(*atlas.shape[:5], 3 * TILE).view(np.uint64)
+    return Canvas(tiles=words, symbols=np.zeros((view, view, 3), dtype=np.uint8))
 
 
 @rule
-def draw_view(view: np.ndarray, words: np.ndarray, out: np.ndarray) -> None:
-    """Draw a symbolic view [V, V, 3] with the tiles of `tile_words` into an image [V * TILE, V * TILE, 3] uint8.
+def draw_view(canvas: Canvas, out: np.ndarray) -> None:
+    """Draw the symbols of the canvas into an image [V * TILE, V * TILE, 3] uint8.
 
     Views are indexed (column, row) as in MiniGrid, images (row, column) as everywhere.
     """
+    view = canvas.symbols
     side = view.shape[0]
+    # Copied in words of 8 bytes, which is ten times as fast as byte by byte.
     rows = out.reshape(side * TILE, side * TILE * 3).view(np.uint64)  # [V * TILE, V * 3]
     for j in range(side):
         for i in range(side):
             agent = 1 if i == side // 2 and j == side - 1 else 0
-            tile = words[agent, view[i, j, 0], view[i, j, 1], view[i, j, 2]]  # [TILE, 3]
+            tile = canvas.tiles[agent, view[i, j, 0], view[i, j, 1], view[i, j, 2]]  # [TILE, 3]
             for row in range(TILE):
                 for word in range(3):
                     rows[j * TILE + row, i * 3 + word] = tile[row, word]

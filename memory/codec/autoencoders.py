@@ -24,7 +24,7 @@ class Coder(nn.Module):
         """Share [n] of each frame that its code decodes correctly."""
 
     def figures(self) -> dict[str, float]:
-        """What it says of itself for the log."""
+        """Figures for the log."""
         return {}
 
 
@@ -50,7 +50,7 @@ class Autoencoder(nn.Module):
 
     @abstractmethod
     def step_size(self, loss: float) -> float:
-        """Adam's step size where the loss is this."""
+        """Adam's step size at this loss."""
 
     @abstractmethod
     def freeze(self) -> Coder:

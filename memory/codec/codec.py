@@ -1,8 +1,8 @@
 """The codec: writes codes with its current version, and reads each code with the version that wrote it.
 
-Codes outlive training. Training (`training.py`) moves the autoencoder; when that reads better than the current
-version, a frozen copy is published as the next version. The last VERSIONS of them are kept. A slot of an older version
-is no longer readable and is left out of recalculation.
+Codes must stay readable while the autoencoder changes (`training.py`). When it reads better than the current version,
+a frozen copy is published as the next version. The last VERSIONS of them are kept. A slot of an older version is no
+longer readable and is left out of recalculation.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Codec(nn.Module):
         return decoded
 
     def publish(self, coder: Coder) -> None:
-        """From now on `coder` writes; the oldest version is forgotten."""
+        """Makes `coder` the version that writes, and drops the oldest one."""
         self.coders[self.version + 1] = coder
         self.version += 1
         self.coders.pop(self.version - self.versions, None)
@@ -81,7 +81,7 @@ class Codec(nn.Module):
         return {"version": self.version, "coders": coders}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Takes over the published versions."""
+        """Restores the published versions."""
         coders: dict[int, Coder] = {}
         for version, values in state["coders"].items():
             coders[int(version)] = self.autoencoder.freeze()

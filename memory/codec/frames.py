@@ -49,6 +49,6 @@ class FrameBuffer:
         return {"frames": self.frames[filled].clone(), "hashes": self.hashes[filled].clone(), "next": self.next}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over the values of `state_dict`."""
+        """Restores the values of `state_dict`."""
         self.size, self.next = len(state["hashes"]), state["next"]
         self.frames[: self.size], self.hashes[: self.size] = state["frames"], state["hashes"]

@@ -2,8 +2,8 @@
 
 It trains on the distinct patches of the kept frames. Each has the same weight however rare it is: a key of a few pixels
 in one frame counts as much as the floor of all frames. The loss is the distance between a patch and its reconstruction,
-not the squared distance: a squared loss is ruled by the worst patches, and the last two kinds of patch that share a
-code would never get codes of their own.
+not its square. The worst patches would dominate a squared loss, and two kinds of patch that share a code at the end
+would keep sharing it.
 
 A patch decodes correctly when it comes back to within `tolerance`. That is measured, not set: a little less than half
 the smallest distance between two distinct patches. Such a reconstruction is nearer to its own patch than to any other.
@@ -98,7 +98,7 @@ class ImageAutoencoder(Autoencoder):
 
 
 class LeakySigmoid(nn.Module):
-    """A sigmoid with some gradient where it saturates: without the leak, pixels that were too black stayed so."""
+    """A sigmoid that keeps some gradient where it saturates: without it, pixels that became too dark stayed dark."""
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.sigmoid(x) + LEAK * x

@@ -1,8 +1,8 @@
 """Training the codec online, on distinct frames.
 
-The codec trains while it does not read all that it writes, and then rests. Training can get stuck where units are dead
-and send no gradient: no frame is faithful, and nothing is recalculated any more. An autoencoder that has not got better
-for long is therefore drawn anew, while the current version goes on writing.
+The codec trains until it reads all that it writes, and then rests. Training can get stuck where units are dead and
+send no gradient: no frame is faithful, and nothing is recalculated any more. So an autoencoder that has not improved
+for long is drawn anew, while the current version goes on writing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from reinstate.memory.codec.codec import Codec
 from reinstate.memory.codec.frames import FrameBuffer
 from reinstate.memory.optimizers import load_optimizer_state, optimizer_state
 
-PATIENCE = 40  # calls of `train` without a better version until the autoencoder is drawn anew; then twice as many
+PATIENCE = 40  # calls of `train` without a better version before the autoencoder is drawn anew; doubled each time
 BATCH = 256
 
 
@@ -72,7 +72,7 @@ class CodecTraining:
         return found
 
     def figures(self) -> dict[str, float]:
-        """For the log: the version that writes, the frames kept, and what the coder says of itself."""
+        """For the log: the version that writes, the frames kept, and the coder's own figures."""
         kept = {"codec/version": float(self.codec.version), "codec/frames": float(self.frames.size)}
         return kept | {f"codec/{name}": value for name, value in self.codec.current.figures().items()}
 
@@ -86,13 +86,13 @@ class CodecTraining:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes over the values of `state_dict`."""
+        """Restores the values of `state_dict`."""
         self.frames.load_state_dict(state["frames"])
         load_optimizer_state(self.optimizer, state["optimizer"])
         self.patience, self.waited = state["patience"], state["waited"]
 
     def _lose_patience(self, generator: torch.Generator) -> None:
-        """Draws the autoencoder anew where it has not got better for too long."""
+        """Draws the autoencoder anew when it has not improved for too long."""
         self.waited += 1
         if self.waited == self.patience:
             self.codec.autoencoder.begin(generator)

@@ -41,6 +41,7 @@ def test_a_change_of_the_own_action_alone_leads_to_a_few_decisions():
     assert decided[2] == [0, 1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 13, 17]
 
 
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.booleans()), min_size=1, max_size=9),
     st.sampled_from(["uint8", "float32", "int64"]),

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reinstate.agents.extensions.rarity import Rarity, beyond
@@ -58,6 +58,7 @@ def test_rare_episodes_have_half_of_the_draws():
     assert Rarity.of(buffer, 1).share_of_draws.tolist() == [1 / 4] * 4  # nothing of this version: evenly
 
 
+@settings(max_examples=50)
 @given(st.lists(st.lists(st.integers(1, 6), max_size=5), min_size=1, max_size=8))
 def test_share_of_draws_against_a_naive_loop(codes):
     rarest = [max((1 / sum(c in other for other in codes) for c in held), default=0.0) for held in codes]

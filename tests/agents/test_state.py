@@ -46,8 +46,8 @@ def test_learning_goes_on_from_its_state(trained_once, case):
     play, fresh = begin(0), begin(1)
     if name == "memory":
         play.agent.codec.load_state_dict(trained_once.agent.codec.state_dict())
-    play.pass_time(LONGEST - 16)
-    play.learn(2)
+        play.pass_time(LONGEST)
+    play.learn(1)
     pending = play.collector.pending
     assert (len(pending.env) > 0) != play.agent.decides_every_step
     if learning.get("credit", "episodic") != "bootstrap" and name == "memory":
@@ -58,8 +58,8 @@ def test_learning_goes_on_from_its_state(trained_once, case):
         getattr(fresh, part).load_state_dict(values)
     fresh.envs.set_state(environments)
     assert_same_state(state_of(fresh), state)
-    play.learn(2)
-    fresh.learn(2)
+    play.learn(2, steps=8)
+    fresh.learn(2, steps=8)
     assert_same_state(state_of(fresh), state_of(play))
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reinstate.agents.options import LearningOptions
@@ -207,6 +207,7 @@ def test_those_that_wrote_have_their_share():
     assert share_between(wrote[:1], 0.4).tolist() == [1.0]
 
 
+@settings(max_examples=50)
 @given(st.lists(st.booleans(), min_size=1, max_size=20), st.integers(1, 12), st.integers(0, 2**31))
 def test_only_closed_decisions_are_picked(closed, most, seed):
     picked = pick(torch.tensor(closed), most, generator(seed)).tolist()

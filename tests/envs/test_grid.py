@@ -46,7 +46,7 @@ from reinstate.envs.engine.grid import (
     pack_box,
     write_view,
 )
-from reinstate.envs.engine.pixels import TILE, draw_view, tile_words
+from reinstate.envs.engine.pixels import TILE, Canvas, canvas_of, draw_view
 
 RED = 0
 WORLD_CELLS = [
@@ -126,7 +126,7 @@ def empty_worlds(number: int, width: int, height: int) -> GridState:
 def draw(view: np.ndarray) -> np.ndarray:
     """The image of a symbolic view [V, V, 3]."""
     image = np.zeros((len(view) * TILE, len(view) * TILE, 3), dtype=np.uint8)
-    draw_view(view, tile_words("pixels"), image)
+    draw_view(Canvas(canvas_of("pixels").tiles, view), image)
     return image
 
 

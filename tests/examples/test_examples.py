@@ -100,8 +100,8 @@ class TestOwnEnvironment:
         assert all(set(r) == {float(k[0] == 0)} for k, r in returns.items())
 
     def test_a_memory_solves_it_and_without_one_it_stays_at_chance(self, own_environment, capsys):
-        budget = "--total-timesteps 12000 --num-envs 32 --eval-every 0 --eval-episodes 10 --env-kwargs delay=10"
-        found = own_environment.main(budget)
+        tiny = {"total_timesteps": 12_000, "eval_episodes": 10, "env_kwargs": {"delay": 10}}
+        found = own_environment.main({**own_environment.BUDGET, **tiny})
         assert found["memory"] >= 0.95 and 0.3 <= found["none"] <= 0.7
         line = f"greedy success with a memory {found['memory']:.2f}, without {found['none']:.2f}"
         assert capsys.readouterr().out.splitlines()[-1] == line

@@ -28,6 +28,7 @@ def scenes(count, seed):
     return grid
 
 
+@settings(max_examples=30)
 @given(st.lists(st.lists(st.booleans(), min_size=11, max_size=11), min_size=1, max_size=5))
 def test_bits_survive_packing(rows):
     bits = torch.tensor(rows)

@@ -79,6 +79,7 @@ def test_rows_are_taken_by_number_and_by_mask(tree, data):
     assert dtypes_of(by_mask) == dtypes_of(tree) and isinstance(by_mask, Tree)
 
 
+@settings(max_examples=50)
 @given(st.tuples(st.booleans(), st.booleans()), st.data())
 def test_parts_are_joined_one_after_the_other(flags, data):
     parts = data.draw(st.lists(trees(flags=flags), min_size=1, max_size=3))
