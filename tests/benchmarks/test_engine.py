@@ -31,7 +31,17 @@ name = "crowded"
 runs = {{ direct = 1, "no memory" = 1 }}
 """
 NAMES = ["chains", "delay", "pixels", "recalculation"]
-NAMES += ["codec", "codec-retention", "comparison", "env-speed", "first-scenes", "memory-cost", "probe", "robustness"]
+NAMES += [
+    "ablations",
+    "codec",
+    "codec-retention",
+    "comparison",
+    "env-speed",
+    "first-scenes",
+    "memory-cost",
+    "probe",
+    "robustness",
+]
 NAMES += ["train-speed", "update-time"]
 
 
