@@ -10,12 +10,14 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
+from minigrid.core.constants import DIR_TO_VEC
+from minigrid.core.world_object import Ball
 from minigrid.minigrid_env import MiniGridEnv
 from minigrid.wrappers import RGBImgPartialObsWrapper
 
 import reinstate
 from reinstate.envs.adapt import is_batched, make_single, make_vector
-from reinstate.envs.engine.grid import BOX, EMPTY
+from reinstate.envs.engine.grid import BOX, DONE, EMPTY, PICKUP
 from reinstate.envs.engine.pcg64 import generator_to_words
 from reinstate.envs.engine.pixels import TILE
 from reinstate.envs.minigrid_batch import MAX_VIEW, MiniGridVector, has_rules, minigrid_class
@@ -154,6 +156,39 @@ def test_memory_draws_what_minigrid_draws(env_id: str) -> None:
         np.testing.assert_array_equal(batch.reset(seed=seed)[0][0], single.reset(seed=seed)[0]["image"])
         assert_same_worlds(batch, [single], [0])
         assert tuple(batch.get_state()["task_numbers"][0]) == (*single.success_pos, *single.failure_pos)
+
+
+def face(batch: MiniGridVector, single: MiniGridEnv, cell: tuple[int, int]) -> None:
+    """Put both agents on a free cell beside this one, looking at it."""
+    x, y = cell
+    for direction, (dx, dy) in enumerate(DIR_TO_VEC):
+        if single.grid.get(x - dx, y - dy) is None:
+            single.agent_pos, single.agent_dir = (x - dx, y - dy), direction
+            batch.state.world.agent_pos[0], batch.state.world.agent_dir[0] = (x - dx, y - dy), direction
+
+
+def test_nothing_is_picked_up_in_memory() -> None:
+    batch, (single,) = reinstate.make_vec("MiniGrid-MemoryS7-v0", 1), singles_of("MiniGrid-MemoryS7-v0", 1)
+    batch.reset(seed=0), single.reset(seed=0)
+    face(batch, single, (1, single.height // 2 - 1))
+    view = single.step(PICKUP)[0]["image"]
+    np.testing.assert_array_equal(batch.step([PICKUP])[0][0], view)
+    assert_same_worlds(batch, [single], [0])
+
+
+def test_full_hands_pick_up_no_wanted_thing() -> None:
+    """What is held looks like what is wanted, which is no success."""
+    env_id = "MiniGrid-ObstructedMaze-1Dlhb-v0"
+    batch, (single,) = reinstate.make_vec(env_id, 1), singles_of(env_id, 1)
+    batch.reset(seed=0), single.reset(seed=0)
+    face(batch, single, tuple(single.obj.cur_pos))
+    single.carrying = Ball("green")
+    batch.state.world.carrying[0] = single.carrying.encode()
+    for action in (PICKUP, DONE):
+        view, reward, terminated, _, _ = single.step(action)
+        observations, rewards, *ends, _ = batch.step([action])
+        assert (rewards[0], ends[0][0]) == (reward, terminated) == (0, False)
+        np.testing.assert_array_equal(observations[0], view["image"])
 
 
 PIXEL_CASES = [
