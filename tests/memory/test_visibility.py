@@ -62,6 +62,9 @@ def test_its_state_goes_on_from_the_middle_of_a_rollout():
     visibility.record_read(both)
     again = Visibility.begin(torch.zeros(2, 2, dtype=torch.bool))
     again.load_state_dict(visibility.state_dict())
+    again.record_reset(both)
+    assert visibility.now.tolist() == [[0, 4], [5, 3]]
+    again.load_state_dict(visibility.state_dict())
     for v in (again, visibility):
         v.record_reset(one)
         v.record_write(one, torch.tensor([0]))
