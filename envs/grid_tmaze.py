@@ -76,7 +76,7 @@ class Layout(NamedTuple):
     grace: int  # this many first steps of a corridor are never penalised
     max_steps: int  # in a corridor
     maze: np.ndarray  # [W, HEIGHT, 3] uint8: the world without objects
-    canvas: pixels.Canvas
+    canvas: pixels.Canvas | None  # None: symbols
 
 
 class State(NamedTuple):
@@ -217,6 +217,7 @@ def observe_symbols(state: State, layout: Layout, b: int, out: np.ndarray) -> No
 
 @rule
 def observe_pixels(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
+    assert layout.canvas is not None
     grid.write_view(state.world, b, layout.canvas.symbols)
     pixels.draw_view(layout.canvas, out)
     if layout.noise > 0:

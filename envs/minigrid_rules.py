@@ -30,7 +30,7 @@ class Layout(NamedTuple):
 
     max_steps: int
     see_through_walls: bool
-    canvas: Canvas
+    canvas: Canvas | None  # None: symbols
     mazes: np.ndarray  # of `memory_mazes`; empty for other environments
     random_length: bool  # of the hallway of MiniGrid-Memory
 
@@ -173,6 +173,7 @@ def observe_of(observation: str, is_usual_size: bool) -> Callable[..., None]:
 
     @rule
     def observe_pixels(state: State, layout: Layout, b: int, out: np.ndarray) -> None:
+        assert layout.canvas is not None
         view = layout.canvas.symbols
         grid.write_view(state.world, b, view, grid.VIEW if is_usual_size else view.shape[0], layout.see_through_walls)
         draw_view(layout.canvas, out)

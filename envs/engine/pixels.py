@@ -63,9 +63,11 @@ class Canvas(NamedTuple):
     symbols: np.ndarray  # [V, V, 3] uint8: room for the view that is drawn
 
 
-def canvas_of(observation: str, view: int = grid.VIEW) -> Canvas:
-    """A canvas for views of `view` cells a side; without tiles if observations are symbolic."""
-    atlas = tile_atlas() if observation == "pixels" else np.empty((2, 0, len(COLOR_TO_IDX), 3, TILE, TILE, 3), np.uint8)
+def canvas_of(observation: str, view: int = grid.VIEW) -> Canvas | None:
+    """A canvas for views of `view` cells a side; None for symbols, as each array costs compiled code a call's time."""
+    if observation == "symbolic":
+        return None
+    atlas = tile_atlas()
     words = atlas.reshape(*atlas.shape[:5], 3 * TILE).view(np.uint64)
     return Canvas(tiles=words, symbols=np.zeros((view, view, 3), dtype=np.uint8))
 
