@@ -55,7 +55,6 @@ class MiniGridVector(BatchEnv):
             max_steps=env.max_steps,
             see_through_walls=env.see_through_walls,
             canvas=canvas_of(observation, env.agent_view_size),
-            mazes=rules.memory_mazes(env.size if self._is_memory else 2),
             random_length=self._is_memory and env.random_length,
         )
         numbers = np.zeros(rules.TASK_NUMBERS, dtype=np.int64)

@@ -23,6 +23,7 @@ from reinstate.envs.engine.pcg64 import integers
 from reinstate.envs.engine.pixels import Canvas, draw_view
 
 TASK_NUMBERS = 4
+START_ROOM_END = 4  # the column of its exit, in MiniGrid-Memory
 
 
 class Layout(NamedTuple):
@@ -31,7 +32,6 @@ class Layout(NamedTuple):
     max_steps: int
     see_through_walls: bool
     canvas: Canvas | None  # None: symbols
-    mazes: np.ndarray  # of `memory_mazes`; empty for other environments
     random_length: bool  # of the hallway of MiniGrid-Memory
 
 
@@ -181,29 +181,12 @@ def observe_of(observation: str, is_usual_size: bool) -> Callable[..., None]:
     return observe_symbols if observation == "symbolic" else observe_pixels
 
 
-START_ROOM_END = 4  # the column of its exit, in MiniGrid-Memory
-
-
-def memory_mazes(size: int) -> np.ndarray:
-    """MiniGrid-Memory without objects [size - 2, size, size, 3] uint8, by the column at which the hallway ends."""
-    middle = size // 2
-    mazes = np.full((size - 2, size, size, 3), grid.EMPTY_CELL, dtype=np.uint8)
-    for hallway_end in range(START_ROOM_END, size - 2):
-        walls = np.zeros((size, size), dtype=bool)  # [x, y]
-        walls[[0, -1]] = walls[:, [0, -1]] = True
-        walls[1 : START_ROOM_END + 1, [middle - 2, middle + 2]] = True  # the start room
-        walls[START_ROOM_END:hallway_end, [middle - 1, middle + 1]] = True
-        walls[hallway_end : hallway_end + 3 : 2] = True  # the crossing corridor at the end
-        walls[hallway_end, middle] = False
-        mazes[hallway_end, walls] = (grid.WALL, grid.GREY, 0)
-    return mazes
-
-
 @rule
 def reset_memory(state: State, layout: Layout, generator: np.ndarray, b: int) -> None:
     """The `reset_one` of MiniGrid-Memory, with the draws of `MemoryEnv._gen_grid`; MiniGrid resets all others."""
-    world, mazes, numbers = state.world, layout.mazes, state.task_numbers[b]
-    size = mazes.shape[1]
+    world, numbers = state.world, state.task_numbers[b]
+    cells = world.grid[b]
+    size = cells.shape[0]
     middle = size // 2
     hallway_end = integers(generator, 4, size - 2) if layout.random_length else size - 3
     world.agent_pos[b, 0], world.agent_pos[b, 1] = integers(generator, 1, hallway_end + 1), middle
@@ -212,11 +195,16 @@ def reset_memory(state: State, layout: Layout, generator: np.ndarray, b: int) ->
     shown = grid.BALL if integers(generator, 0, 2) == 1 else grid.KEY
     upper, lower = (grid.KEY, grid.BALL) if integers(generator, 0, 2) == 1 else (grid.BALL, grid.KEY)
 
-    cells = world.grid[b]
     for x in range(size):
         for y in range(size):
-            for part in range(3):
-                cells[x, y, part] = mazes[hallway_end, x, y, part]
+            off = abs(y - middle)
+            border = x == 0 or x == size - 1 or y == 0 or y == size - 1
+            start_room = x <= START_ROOM_END and off == 2
+            hallway = START_ROOM_END <= x < hallway_end and off == 1
+            crossing = (x == hallway_end and off > 0) or x == hallway_end + 2
+            is_wall = border or start_room or hallway or crossing
+            cells[x, y, 0], cells[x, y, 1] = (grid.WALL, grid.GREY) if is_wall else (grid.EMPTY, 0)
+            cells[x, y, 2] = 0
     end = hallway_end + 1
     for x, y, kind in ((1, middle - 1, shown), (end, middle - 2, upper), (end, middle + 2, lower)):
         cells[x, y, 0], cells[x, y, 1] = kind, grid.GREEN
