@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reinstate.agents.options import LearningOptions
-from reinstate.agents.ppo import pick, share_between, targets_of, update, weighted_mean
+from reinstate.agents.ppo import clip, pick, share_between, targets_of, update, weighted_mean
 from reinstate.agents.returns import discount, discounted_steps
 from reinstate.experiment.plain_state import split
 from tests.agents.playing import (
@@ -112,27 +112,26 @@ def test_nothing_is_learnt_while_every_decision_is_open():
 
 
 def test_an_open_decision_counts_with_what_it_has_earned():
-    """The decision before it gets gamma lambda of what was earned so far, evenly; beyond it, nothing has changed."""
+    """The decision before it gets gamma lambda of its advantage so far: what was earned, evenly, and beyond it, where
+    nothing has changed, its own value."""
     play = Play.begin(build())
     for _ in range(50):
         rollout = play.collect()
-        x = rollout.outcome
+        x, value = rollout.outcome, rollout.decision.value
         leads = x.closed & (x.follow >= 0) & ~x.closed[x.follow]
         if leads.any():
             break
     else:
         pytest.fail("no decision that follows another was still open")
     u = bare_learner(play.agent).begin(rollout, 0.0)
-    found = []
-    for earned in (0.0, 1.0):
-        x.reward[~x.closed] += earned
-        targets = targets_of(u, torch.zeros(len(x.reward)))
-        found.append(targets.value)
-    difference = (found[1] - found[0])[leads]
-    horizon = u.average.horizon
-    gamma, duration = discount(x.duration, horizon)[leads], x.duration[x.follow[leads]]
-    evenly = discounted_steps(duration, horizon) / duration
-    torch.testing.assert_close(difference, gamma * u.options.critic_lambda * evenly, rtol=1e-4, atol=1e-5)
+    x.reward[~x.closed] += 1.0
+    found = targets_of(u, torch.zeros(len(value))).value[leads]
+    horizon, rate = u.average.horizon, u.average.rate
+    after, gamma = x.follow[leads], discount(x.duration, horizon)
+    earned = (x.reward / x.duration - rate) * discounted_steps(x.duration, horizon)
+    so_far = earned[after] + (gamma[after] - 1) * value[after]
+    trace = gamma[leads] * u.options.critic_lambda
+    torch.testing.assert_close(found, earned[leads] + gamma[leads] * x.next_value[leads] + trace * so_far)
 
 
 def test_advantages_are_centred_and_their_deviation_is_that_of_the_closed_decisions(trained):
@@ -198,6 +197,22 @@ def test_embedding_network_and_the_rest_are_clipped_apart():
     assert log["train/grad_norm"] > 1e-3
     norms = [torch.cat([p.grad.flatten() for p in g if p.grad is not None]).norm() for g in learner.groups]
     assert [float(n) for n in norms] == pytest.approx([min(1e-3, log["train/grad_norm_embedding"]), 1e-3], rel=1e-3)
+
+
+def test_each_group_is_clipped_by_itself_and_none_may_be_infinite():
+    groups = [[torch.nn.Parameter(torch.zeros(2)) for _ in range(count)] for count in (1, 0, 2)]
+    for p in (*groups[0], *groups[2]):
+        p.grad = torch.tensor([3.0, 4.0])
+    norms = clip(groups, 6.0)
+    assert norms == {"train/grad_norm_embedding": 5.0, "train/grad_norm": pytest.approx(50**0.5)}
+    assert groups[0][0].grad.tolist() == pytest.approx([3.0, 4.0])
+    assert float(torch.stack([p.grad for p in groups[2]]).norm()) == pytest.approx(6.0, rel=1e-4)
+    for p in (groups[0][0], groups[2][1]):
+        before, p.grad = p.grad, torch.tensor([torch.inf, 0.0])
+        with pytest.raises(FloatingPointError, match="gradient is not finite"):
+            clip(groups, 6.0)
+        p.grad = before
+        assert clip(groups, 6.0)
 
 
 def test_those_that_wrote_have_their_share():
