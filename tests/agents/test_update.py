@@ -2,15 +2,29 @@
 
 import math
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reinstate.agents.interface import Replay, Update
+from reinstate.agents.losses import SCALE_COEF, SMALLEST_SCALE
 from reinstate.agents.options import LearningOptions
-from reinstate.agents.ppo import clip, pick, share_between, targets_of, update, weighted_mean
+from reinstate.agents.ppo import (
+    WROTE_SHARE,
+    Targets,
+    clip,
+    pick,
+    ppo_loss,
+    share_between,
+    targets_of,
+    update,
+    weighted_mean,
+)
 from reinstate.agents.returns import discount, discounted_steps
+from reinstate.agents.rollout import Decision
 from reinstate.experiment.plain_state import split
 from tests.agents.playing import (
     MODE_NAMES,
@@ -168,6 +182,38 @@ def test_actor_and_critic_have_a_lambda_of_their_own(trained, monkeypatch, modul
     assert not torch.allclose(actors["clipped_policy_loss"], same["clipped_policy_loss"], rtol=0.01)
     assert not torch.allclose(critics["value_loss"], same["value_loss"], rtol=0.01)
     torch.testing.assert_close(critics["clipped_policy_loss"], same["clipped_policy_loss"])
+
+
+def test_the_loss_against_a_naive_sum():
+    """Of five decisions, the three that are picked: two wrote and share WROTE_SHARE, the third has the rest."""
+    g = generator()
+    action, wrote = torch.tensor([0, 2, 1, 1, 0]), torch.tensor([True, True, False, True, False])
+    old, value = torch.full((5,), math.log(1 / 3)), torch.zeros(5)
+    decision = Decision(action, old, value, torch.rand(5, generator=g) + 0.5, wrote, action)
+    targets = Targets(torch.randn(5, generator=g), torch.tensor(0.7), torch.randn(5, generator=g))
+    replay = Replay(*(torch.randn(*shape, generator=g) for shape in ((3, 3), (3,), (3,))))
+    o = LearningOptions(clip_coef=0.2, vf_coef=0.5)
+    u = Update(SimpleNamespace(decision=decision), o, None, ent_coef=0.3, progress=0.0, generator=g)
+    picked, std, log = torch.tensor([0, 2, 3]), torch.tensor(2.0), {}
+    got = float(ppo_loss(u, replay, picked, targets, std, log))
+
+    expected, uncertainty, clipped = 0.0, 0.0, 0.0
+    for row, i in enumerate(picked.tolist()):
+        weight = WROTE_SHARE / 2 if wrote[i] else 1 - WROTE_SHARE
+        chances = torch.softmax(replay.logits[row], 0).tolist()
+        ratio, size = chances[action[i]] * 3, float(targets.advantage[i])
+        gain = size / 0.7
+        policy = -min(ratio * gain, min(max(ratio, 0.8), 1.2) * gain)
+        critic = (float(replay.value[row]) - float(targets.value[i])) ** 2 / 2 / 4.0
+        scale = (float(replay.log_scale[row]) - math.log(abs(size) + SMALLEST_SCALE)) ** 2 / 2
+        entropy = -sum(p * math.log(p) for p in chances)
+        temperature = 0.3 * float(decision.scale[i]) / 0.7
+        expected += weight * (policy + 0.5 * critic + SCALE_COEF * scale - temperature * entropy)
+        uncertainty += weight * entropy
+        clipped += weight * (abs(ratio - 1) > 0.2)
+    assert got == pytest.approx(expected, rel=1e-4)
+    assert log["train/entropy"] == pytest.approx(uncertainty, rel=1e-4)
+    assert log["train/clip_fraction"] == pytest.approx(clipped, rel=1e-4)
 
 
 def test_schedules_go_from_their_start_to_their_end():
