@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from reinstate.agents.networks import STATE_WIDTH
 from reinstate.agents.ppo import update
+from reinstate.agents.recurrent import CELLS
 from reinstate.memory.options import MemoryOptions
 from reinstate.memory.slots import bytes_per_slot
 from tests.agents.playing import (
@@ -75,6 +77,37 @@ def test_batched_equals_single(name):
         observation, _, terminated, truncated, _ = play.envs.step(action.numpy())
         first = torch.from_numpy(terminated | truncated)
         inputs = dataclasses.replace(inputs, observation=torch.tensor(observation), is_first=first)
+
+
+@pytest.mark.parametrize("name", ["memory", "lstm", "gru"])
+def test_the_state_matters_until_an_episode_begins(name):
+    """Where an episode begins, an agent with a past decides as one without; elsewhere it does not."""
+    play = Play.begin(build(name))
+    play.pass_time(STEPS)
+    agent, inputs = play.agent, play.collector.inputs(EVERYONE.numpy())
+    for first in (False, True):
+        inputs.is_first[:] = first
+        states = play.collector.agent_state.clone(), agent.initial_state(NUM_ENVS)
+        past, none = (agent.act(inputs, state, EVERYONE, None) for state in states)
+        assert torch.equal(past[0].value, none[0].value) == first
+        after = [state.take(EVERYONE[:1]).state_dict() for _, state in (past, none)]
+        if name != "memory":
+            assert torch.equal(after[0]["cell"], after[1]["cell"]) == first
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_cells_are_those_of_torch(name):
+    """Over a whole sequence, from zero."""
+    torch.manual_seed(0)
+    cell, whole = CELLS[name](), {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[name](STATE_WIDTH, STATE_WIDTH)
+    for kind, parameter in cell.cell.named_parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+        getattr(whole, f"{kind}_l0").data.copy_(parameter)
+    x, state, outputs = torch.randn(5, 2, STATE_WIDTH), torch.zeros(2, cell.parts, STATE_WIDTH), []
+    for step in x:
+        state = cell(step, state)
+        outputs.append(state[:, 0])
+    torch.testing.assert_close(torch.stack(outputs), whole(x)[0])
 
 
 def test_an_environment_that_does_not_decide_is_left_alone():

@@ -170,6 +170,26 @@ def test_what_is_continued_is_learnt_from_as_it_was_decided():
     assert rollouts[2].inputs.observation.tolist() == [[1, 1, 1]]  # kept nowhere, and still seen
 
 
+class TurningEnv(StillEnv):
+    """Its frame changes once, at step 3."""
+
+    def _observe(self):
+        return super()._observe() + (self.step_of >= 3)[:, None].astype(np.float32)
+
+
+def test_a_slot_written_by_an_open_decision_is_older_than_the_next_rollout():
+    """The decision at step 3 writes and is still open after 4 steps: in the second rollout it counts as one that did
+    not write, and replays as it was made."""
+    envs, agent = TurningEnv([40], [False]), memory_agent()
+    agent.heads.policy[-1].bias.data[1] = 100.0  # always the same action
+    c = begin(envs, agent)
+    first, second = collect(envs, agent, c, 4, 100), collect(envs, agent, c, 12, 100)
+    assert (first.inputs.time[-1], first.decision.wrote[-1]) == (3, True) and not first.outcome.closed[-1]
+    assert second.inputs.time[0] == 3 and not second.decision.wrote.any()
+    again = agent.replay(second, torch.arange(len(second.decision.value)))
+    torch.testing.assert_close(again.value, second.decision.value)
+
+
 def test_a_rollout_takes_at_least_a_step_though_all_decisions_are_open():
     envs, agent = StillEnv([200], [False]), Stubborn()
     c = begin(envs, agent)

@@ -1,13 +1,17 @@
 """Remembered decisions: from slots alone they replay as they were made, and are learnt from again."""
 
+import math
+
 import pytest
 import torch
 
 from reinstate.agents.extensions.episodic_replay import EpisodicReplay, trace_after, value_after
 from reinstate.agents.extensions.rarity import Rarity
-from reinstate.agents.interface import Extras
+from reinstate.agents.interface import Extras, Update
+from reinstate.agents.losses import SCALE_COEF, SMALLEST_SCALE
 from reinstate.agents.options import LearningOptions
 from reinstate.agents.ppo import build_learner, update
+from reinstate.agents.returns import AverageReward
 from reinstate.memory.slots import bytes_per_slot
 from tests.agents.playing import (
     LONGEST,
@@ -72,6 +76,50 @@ def test_only_what_went_better_than_expected_is_imitated(trained, monkeypatch, t
         learn_again(with_options(trained, imitation_coef=coef), drawn, monkeypatch, vf_coef=0.0)
         found.append(trained.agent.heads.policy[-1].weight.grad.clone())
     assert torch.equal(*found) != imitates
+
+
+def test_the_loss_against_a_naive_sum(trained, monkeypatch):
+    """The mean over remembered decisions of the same losses as in a rollout, with advantages by the traces; imitation
+    of what went better than expected; the entropy bonus in units of the advantage scale."""
+    drawn, o = drawn_from(trained), LearningOptions(gae_lambda=0.7, critic_lambda=0.8, imitation_coef=0.4)
+    play, log = with_options(trained, gae_lambda=0.7, critic_lambda=0.8, imitation_coef=0.4), {}
+    monkeypatch.setattr(play.replay.buffer, "sample", lambda *_: drawn)
+    u = Update(None, o, AverageReward(0.01, 20.0), ent_coef=0.3, progress=1.0, generator=generator())
+    play.replay.begin_update(u)
+    got = float(play.replay.loss(u, log).detach())
+
+    with torch.no_grad():
+        r = play.agent.replay_episodes(drawn)
+        value, old, std = r.value.tolist(), r.old_log_prob.tolist(), float(play.agent.heads.value_std)
+    e, n, rho, H = r.events, len(r.value), 0.01, 20.0
+    ratio = (r.log_prob - r.old_log_prob).exp().tolist()
+
+    def advantages(lam_of):
+        found = [0.0] * n
+        for i in reversed(range(n)):
+            tau, follow = float(e.duration[i]), int(e.follow[i])
+            after = value[follow] if follow >= 0 else -rho * H if e.terminal[i] else value[i]
+            gamma = math.exp(-tau / H)
+            found[i] = (float(e.reward[i]) / tau - rho) * H * (1 - gamma) + gamma * after - value[i]
+            if follow >= 0:
+                found[i] += gamma * lam_of(follow) * found[follow]
+        return torch.tensor(found)
+
+    by_trace, in_full, critic = (
+        advantages(lam)
+        for lam in (lambda i: 0.7 * min(1.0, ratio[i]), lambda i: 1.0, lambda i: 0.8 * min(1.0, ratio[i]))
+    )
+    deviation = by_trace.square().mean().sqrt()
+    expected = 0.0
+    for i in range(n):
+        gain, chances = float(by_trace[i] / deviation), torch.softmax(r.logits[i], 0)
+        expected += -min(ratio[i] * gain, min(max(ratio[i], 1 - o.clip_coef), 1 + o.clip_coef) * gain)
+        expected += o.vf_coef * (float(critic[i]) / std) ** 2 / 2
+        expected += SCALE_COEF * (float(r.log_scale[i]) - math.log(abs(float(by_trace[i])) + SMALLEST_SCALE)) ** 2 / 2
+        expected += 0.4 * -(old[i] + math.log(ratio[i])) * max(float(in_full[i] / deviation), 0.0)
+        expected += 0.3 * math.exp(float(r.log_scale[i])) / float(deviation) * float((chances * chances.log()).sum())
+    assert n > 50 and got == pytest.approx(expected / n, rel=1e-3)
+    assert log["credit/ratio"] == pytest.approx(sum(ratio) / n, rel=1e-4)
 
 
 def test_only_the_oracles_buffer_keeps_observations():

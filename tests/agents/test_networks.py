@@ -5,7 +5,10 @@ import torch
 from torch import nn
 
 from reinstate.agents import networks
+from reinstate.agents.build import KINDS
+from reinstate.agents.look import START
 from reinstate.agents.networks import BytesLinear, ImageEncoder, ObservationSpec, StateEncoder, build_encoder, scaled
+from reinstate.memory.options import MemoryOptions
 from reinstate.memory.tensors import unique_rows
 
 
@@ -62,6 +65,14 @@ def test_a_small_start_shrinks_the_features_of_patches():
     before = encoder.features.weight.norm()
     encoder.start_small(0.01)
     torch.testing.assert_close(encoder.features.weight.norm(), 0.01 * before)
+
+
+@pytest.mark.parametrize("kind", ["grid", "image"])
+def test_only_the_embedding_network_starts_small(kind):
+    """So that gradients soon outgrow its random features."""
+    agent = KINDS["memory"].make(ObservationSpec(kind, (7, 7, 3)), 4, MemoryOptions())
+    size = {"grid": lambda e: e.tile.weight.std(), "image": lambda e: e.features.weight.std()}[kind]
+    assert size(agent.embed[0]) < 3 * START * size(agent.encode_state.observation)
 
 
 @pytest.mark.parametrize("shape", [(5, 5, 3), (20, 13, 3), (56, 56, 3), (84, 84, 3)])

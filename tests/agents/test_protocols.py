@@ -14,7 +14,7 @@ from reinstate.agents.extensions.rarity import RarityDraws
 from reinstate.agents.interface import Agent, LossTerm, RewardBonus, RolloutRecord, SideLearner, Stateful
 from reinstate.agents.options import LearningOptions
 from reinstate.agents.statistics import EpisodeLength, RewardRate, RunningMoments
-from tests.agents.playing import Play, build, generator
+from tests.agents.playing import LONGEST, Play, build, generator
 
 
 def members(protocol):
@@ -89,12 +89,21 @@ class Quiet(LossTerm):
         return None
 
 
-def test_a_term_need_only_write_its_loss():
-    """All else is done for it, and the update goes on without it."""
-    term, play = Quiet(), Play.begin(build("none"))
+class Idle(SideLearner):
+    """A side learner that learns nothing."""
+
+    def learn(self, rollout, generator):
+        return {"idle": 1.0}
+
+
+def test_a_part_need_only_write_how_it_learns():
+    """All else is done for it, while episodes end and the update goes on."""
+    term, side, play = Quiet(), Idle(), Play.begin(build("none"))
     play.learner.extras.terms.append(term)
-    assert "train/entropy" in play.learn(1)
-    assert term.describe() == "" and list(term.parameters()) == [] and term.state_dict() == {}
+    play.learner.extras.side_learners.append(side)
+    log = play.learn(1, steps=LONGEST)
+    assert "train/entropy" in log and log["idle"] == 1.0
+    assert term.describe() == side.describe() == "" and list(term.parameters()) == [] and term.state_dict() == {}
     play.learner.load_state_dict(play.learner.state_dict())
 
 

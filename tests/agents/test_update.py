@@ -2,15 +2,29 @@
 
 import math
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reinstate.agents.interface import Replay, Update
+from reinstate.agents.losses import SCALE_COEF, SMALLEST_SCALE
 from reinstate.agents.options import LearningOptions
-from reinstate.agents.ppo import pick, share_between, targets_of, update, weighted_mean
+from reinstate.agents.ppo import (
+    WROTE_SHARE,
+    Targets,
+    clip,
+    pick,
+    ppo_loss,
+    share_between,
+    targets_of,
+    update,
+    weighted_mean,
+)
 from reinstate.agents.returns import discount, discounted_steps
+from reinstate.agents.rollout import Decision
 from reinstate.experiment.plain_state import split
 from tests.agents.playing import (
     MODE_NAMES,
@@ -112,27 +126,26 @@ def test_nothing_is_learnt_while_every_decision_is_open():
 
 
 def test_an_open_decision_counts_with_what_it_has_earned():
-    """The decision before it gets gamma lambda of what was earned so far, evenly; beyond it, nothing has changed."""
+    """The decision before it gets gamma lambda of its advantage so far: what was earned, evenly, and beyond it, where
+    nothing has changed, its own value."""
     play = Play.begin(build())
     for _ in range(50):
         rollout = play.collect()
-        x = rollout.outcome
+        x, value = rollout.outcome, rollout.decision.value
         leads = x.closed & (x.follow >= 0) & ~x.closed[x.follow]
         if leads.any():
             break
     else:
         pytest.fail("no decision that follows another was still open")
     u = bare_learner(play.agent).begin(rollout, 0.0)
-    found = []
-    for earned in (0.0, 1.0):
-        x.reward[~x.closed] += earned
-        targets = targets_of(u, torch.zeros(len(x.reward)))
-        found.append(targets.value)
-    difference = (found[1] - found[0])[leads]
-    horizon = u.average.horizon
-    gamma, duration = discount(x.duration, horizon)[leads], x.duration[x.follow[leads]]
-    evenly = discounted_steps(duration, horizon) / duration
-    torch.testing.assert_close(difference, gamma * u.options.critic_lambda * evenly, rtol=1e-4, atol=1e-5)
+    x.reward[~x.closed] += 1.0
+    found = targets_of(u, torch.zeros(len(value))).value[leads]
+    horizon, rate = u.average.horizon, u.average.rate
+    after, gamma = x.follow[leads], discount(x.duration, horizon)
+    earned = (x.reward / x.duration - rate) * discounted_steps(x.duration, horizon)
+    so_far = earned[after] + (gamma[after] - 1) * value[after]
+    trace = gamma[leads] * u.options.critic_lambda
+    torch.testing.assert_close(found, earned[leads] + gamma[leads] * x.next_value[leads] + trace * so_far)
 
 
 def test_advantages_are_centred_and_their_deviation_is_that_of_the_closed_decisions(trained):
@@ -171,6 +184,38 @@ def test_actor_and_critic_have_a_lambda_of_their_own(trained, monkeypatch, modul
     torch.testing.assert_close(critics["clipped_policy_loss"], same["clipped_policy_loss"])
 
 
+def test_the_loss_against_a_naive_sum():
+    """Of five decisions, the three that are picked: two wrote and share WROTE_SHARE, the third has the rest."""
+    g = generator()
+    action, wrote = torch.tensor([0, 2, 1, 1, 0]), torch.tensor([True, True, False, True, False])
+    old, value = torch.full((5,), math.log(1 / 3)), torch.zeros(5)
+    decision = Decision(action, old, value, torch.rand(5, generator=g) + 0.5, wrote, action)
+    targets = Targets(torch.randn(5, generator=g), torch.tensor(0.7), torch.randn(5, generator=g))
+    replay = Replay(*(torch.randn(*shape, generator=g) for shape in ((3, 3), (3,), (3,))))
+    o = LearningOptions(clip_coef=0.2, vf_coef=0.5)
+    u = Update(SimpleNamespace(decision=decision), o, None, ent_coef=0.3, progress=0.0, generator=g)
+    picked, std, log = torch.tensor([0, 2, 3]), torch.tensor(2.0), {}
+    got = float(ppo_loss(u, replay, picked, targets, std, log))
+
+    expected, uncertainty, clipped = 0.0, 0.0, 0.0
+    for row, i in enumerate(picked.tolist()):
+        weight = WROTE_SHARE / 2 if wrote[i] else 1 - WROTE_SHARE
+        chances = torch.softmax(replay.logits[row], 0).tolist()
+        ratio, size = chances[action[i]] * 3, float(targets.advantage[i])
+        gain = size / 0.7
+        policy = -min(ratio * gain, min(max(ratio, 0.8), 1.2) * gain)
+        critic = (float(replay.value[row]) - float(targets.value[i])) ** 2 / 2 / 4.0
+        scale = (float(replay.log_scale[row]) - math.log(abs(size) + SMALLEST_SCALE)) ** 2 / 2
+        entropy = -sum(p * math.log(p) for p in chances)
+        temperature = 0.3 * float(decision.scale[i]) / 0.7
+        expected += weight * (policy + 0.5 * critic + SCALE_COEF * scale - temperature * entropy)
+        uncertainty += weight * entropy
+        clipped += weight * (abs(ratio - 1) > 0.2)
+    assert got == pytest.approx(expected, rel=1e-4)
+    assert log["train/entropy"] == pytest.approx(uncertainty, rel=1e-4)
+    assert log["train/clip_fraction"] == pytest.approx(clipped, rel=1e-4)
+
+
 def test_schedules_go_from_their_start_to_their_end():
     play = Play.begin(build("none"))
     rollout = play.collect(4)
@@ -198,6 +243,22 @@ def test_embedding_network_and_the_rest_are_clipped_apart():
     assert log["train/grad_norm"] > 1e-3
     norms = [torch.cat([p.grad.flatten() for p in g if p.grad is not None]).norm() for g in learner.groups]
     assert [float(n) for n in norms] == pytest.approx([min(1e-3, log["train/grad_norm_embedding"]), 1e-3], rel=1e-3)
+
+
+def test_each_group_is_clipped_by_itself_and_none_may_be_infinite():
+    groups = [[torch.nn.Parameter(torch.zeros(2)) for _ in range(count)] for count in (1, 0, 2)]
+    for p in (*groups[0], *groups[2]):
+        p.grad = torch.tensor([3.0, 4.0])
+    norms = clip(groups, 6.0)
+    assert norms == {"train/grad_norm_embedding": 5.0, "train/grad_norm": pytest.approx(50**0.5)}
+    assert groups[0][0].grad.tolist() == pytest.approx([3.0, 4.0])
+    assert float(torch.stack([p.grad for p in groups[2]]).norm()) == pytest.approx(6.0, rel=1e-4)
+    for p in (groups[0][0], groups[2][1]):
+        before, p.grad = p.grad, torch.tensor([torch.inf, 0.0])
+        with pytest.raises(FloatingPointError, match="gradient is not finite"):
+            clip(groups, 6.0)
+        p.grad = before
+        assert clip(groups, 6.0)
 
 
 def test_those_that_wrote_have_their_share():

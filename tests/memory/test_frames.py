@@ -24,12 +24,13 @@ def test_it_holds_each_frame_once_and_forgets_the_oldest():
     saved_after=st.integers(0, 8),
 )
 def test_it_agrees_with_a_naive_list(capacity, batches, saved_after):
-    """Saved and loaded into a fresh one on the way, it goes on as the list does."""
+    """Saved and loaded into another one on the way, which then forgets its own, it goes on as the list does."""
     example = torch.zeros(2, dtype=torch.uint8)
     buffer, kept = FrameBuffer(capacity, example), []
     for number, batch in enumerate(batches):
         if number == saved_after:
             again = FrameBuffer(capacity, example)
+            again.add(torch.arange(3, 9, dtype=torch.uint8)[:, None].repeat(1, 2))
             again.load_state_dict(buffer.state_dict())
             buffer = again
         fresh = [x for x in dict.fromkeys(batch) if x not in kept][:capacity]
