@@ -4,8 +4,9 @@ Each arm is the code with one mechanism taken out: the average reward (rho is 0)
 rescaled); the running moments (the critic's units are those of the last rollout alone); the weight of decisions that
 wrote (`even weights`); the sampling of decisions in an epoch (`all decisions`). A run stops when a greedy evaluation
 succeeds 98 times of 100, at its budget, or after its task's limit in minutes (`time`). Greedy and sampled: success of
-the last checkpoint on 1,000 fresh episodes, seed by seed. These rows were made on 16 cores of a server, 16 runs side by
-side, with the options' old names; parameters are the same to the bit since then (tests/gate).
+the last checkpoint on 1,000 fresh episodes, seed by seed. The committed rows were made at commit 584842d by an earlier
+form of this script, with the same patches on the names of then, on 16 cores of a server, 16 runs side by side. On other
+processors steps and minutes differ.
 
 What was decided: PopArt and the running moments stay, as without them Key-to-Door or the long T-Maze fails. The average
 reward stays: without it one of eight seeds of the long T-Maze is lost, and the active T-Maze and Key-to-Door take
