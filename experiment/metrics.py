@@ -18,6 +18,7 @@ from torch.utils.tensorboard.summary import hparams
 from reinstate.agents.rollout import EpisodeEnd
 
 WINDOW = 400  # finished episodes that rollout/* averages over
+LATEST_START = 1_000_000  # environment steps after which rollout/* is there in any case
 
 
 class Metrics:
@@ -32,6 +33,8 @@ class Metrics:
         self.noted: dict[str, list[float]] = defaultdict(list)
         self.recent: deque[EpisodeEnd] = deque(maxlen=WINDOW)
         self.episodes = 0
+        self.num_envs: int = options["num_envs"]
+        self.unfinished = set(range(self.num_envs))  # environments that have not finished an episode yet
         self.started = time.perf_counter()
         plain = {k: v if isinstance(v, (int, float, str, bool)) else str(v) for k, v in options.items()}
         for summary in hparams(plain, {"eval/success_rate": 0.0}):  # type: ignore[no-untyped-call]
@@ -47,13 +50,15 @@ class Metrics:
         """Keeps finished episodes for the averages, and writes each to monitor.csv."""
         self.recent.extend(episodes)
         self.episodes += len(episodes)
+        self.unfinished.difference_update(e.env for e in episodes)
         now = round(time.perf_counter() - self.started, 3)
         for e in episodes:
             self.monitor.writerow([e.at, round(e.ret, 6), e.length, e.success, e.cue, now])
 
     def rollout(self) -> dict[str, float]:
-        """Averages over the last finished episodes."""
-        if not self.recent:
+        """Averages over the last finished episodes, once every environment has finished one: the first to end are the
+        quick ones, and say little about the others."""
+        if not self.recent or (self.unfinished and self.recent[-1].at < LATEST_START):
             return {}
         n = len(self.recent)
         values = {
@@ -64,6 +69,16 @@ class Metrics:
         if reported:
             values["rollout/success_rate"] = sum(reported) / len(reported)
         return values
+
+    def line(self) -> str:
+        """What is known of the last finished episodes, in words."""
+        values, n = self.rollout(), self.num_envs
+        if not values:
+            return f"{n - len(self.unfinished)} of {n} environments have finished an episode"
+        rate = values.get("rollout/success_rate")
+        success = "" if rate is None else f"success {rate:.3f}  "
+        rest = f"  ({len(self.unfinished)} of {n} environments have finished no episode)" if self.unfinished else ""
+        return f"{success}return {values['rollout/ep_rew_mean']:.2f}{rest}"
 
     def write(self, step: int, extra: dict[str, float] | None = None) -> dict[str, float]:
         """Writes the averages since the last write, those of finished episodes, and `extra`; returns what it wrote."""
@@ -79,13 +94,13 @@ class Metrics:
     def state_dict(self) -> dict[str, Any]:
         """What the next averages need: plain values."""
         noted, recent = dict(self.noted), [asdict(e) for e in self.recent]
-        return {"noted": noted, "recent": recent, "episodes": self.episodes}
+        return {"noted": noted, "recent": recent, "episodes": self.episodes, "unfinished": sorted(self.unfinished)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores the values of `state_dict`."""
         self.noted = defaultdict(list, {key: list(values) for key, values in state["noted"].items()})
         self.recent = deque((EpisodeEnd(**values) for values in state["recent"]), maxlen=WINDOW)
-        self.episodes = state["episodes"]
+        self.episodes, self.unfinished = state["episodes"], set(state["unfinished"])
 
     def picture(self, tag: str, image: np.ndarray, step: int) -> None:
         """Shows an image [H, W, 3] uint8 in TensorBoard."""

@@ -117,13 +117,10 @@ class Run:
     def log(self, step: int) -> None:
         """Writes the metrics; a line where there is no progress bar."""
         fps = self.fps(step)
-        values = self.metrics.write(step, {"time/fps": fps})
+        self.metrics.write(step, {"time/fps": fps})
         if self.bar.disable and time.perf_counter() - self.last_line >= LINE_EVERY:
             self.last_line = time.perf_counter()
-            rate = values.get("rollout/success_rate")
-            success = "" if rate is None else f"success {rate:.3f}  "
-            reward = values.get("rollout/ep_rew_mean", float("nan"))
-            print(f"step {step:>10,}  {success}return {reward:.2f}  {fps:,.0f} steps/s", flush=True)
+            print(f"step {step:>10,}  {self.metrics.line()}  {fps:,.0f} steps/s", flush=True)
 
     def fps(self, step: int) -> float:
         """Environment steps a second since the start, evaluations included."""

@@ -80,7 +80,7 @@ def test_metrics_go_on_from_their_state(tmp_path):
     ends = [EpisodeEnd(1.0, 5, True, 0, env=0, at=20), EpisodeEnd(0.0, 7, None, None, env=1, at=28)]
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-    first, second = Metrics(tmp_path / "a", {}), Metrics(tmp_path / "b", {})
+    first, second = Metrics(tmp_path / "a", {"num_envs": 2}), Metrics(tmp_path / "b", {"num_envs": 2})
     first.note_episodes(ends)
     first.note({"x": 1.0, "nothing": float("nan")})
     first.note({"x": 2.0})
