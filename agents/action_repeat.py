@@ -61,6 +61,11 @@ class ActionRepeat:
         self.age[fresh] = 0
         self.due[fresh] = 0
 
+    def restart(self, index: np.ndarray) -> None:
+        """Environments `index` [n] begin anew and decide at the next step."""
+        for array in (self.age, self.due, self.own_changes):
+            array[index] = 0
+
     def state_dict(self) -> dict[str, Any]:
         """Plain values."""
         arrays = {name: torch.from_numpy(getattr(self, name).copy()) for name in ("age", "due", "own_changes")}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Generic
 
 import numpy as np
@@ -13,11 +13,15 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from reinstate.agents.action_repeat import GROWTH, ActionRepeat, as_bytes, rows_differ
-from reinstate.agents.decision_log import DecisionLog, Pending
+from reinstate.agents.decision_log import NONE, DecisionLog, Pending
 from reinstate.agents.interface import Agent, LossTerm, RolloutRecord, State
 from reinstate.agents.rollout import Decision, EpisodeEnd, Inputs, Rollout
 
 ARRAYS = ("observation", "prev_action", "prev_reward", "lengths", "returns", "action")
+
+
+class RolloutStopped(Exception):
+    """A rollout ended before it was complete; it goes on with the next call of `collect`."""
 
 
 @dataclass
@@ -35,6 +39,13 @@ class Collector(Generic[State]):
     agent_state: State
     generator: torch.Generator | None  # samples actions; None is greedy
     steps_done: int = 0  # environment steps so far
+    unfinished: dict[str, Any] | None = None  # a rollout that was stopped, as plain values
+
+    @property
+    def begun_at(self) -> int:
+        """Environment steps before the rollout that was stopped, or now where none was."""
+        steps = 0 if self.unfinished is None else self.unfinished["log"]["steps"]
+        return self.steps_done - steps * len(self.lengths)
 
     def inputs(self, index: np.ndarray) -> Inputs:
         """What the environments `index` [n] show now, as copies."""
@@ -89,6 +100,7 @@ class Collector(Generic[State]):
             "agent_state": self.agent_state.state_dict(),
             "generator": None if self.generator is None else self.generator.get_state(),
             "steps_done": self.steps_done,
+            "unfinished": self.unfinished,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -100,7 +112,22 @@ class Collector(Generic[State]):
         self.agent_state.load_state_dict(state["agent_state"])
         if self.generator is not None:
             self.generator.set_state(state["generator"])
-        self.steps_done = state["steps_done"]
+        self.steps_done, self.unfinished = state["steps_done"], state["unfinished"]
+
+    def restart(self, index: np.ndarray, observation: np.ndarray) -> None:
+        """New episodes have begun in environments `index` [n]: nothing is learnt from what was open there.
+
+        Args:
+            observation: [n, ...], their first ones.
+        """
+        self.observation[index] = observation
+        self.prev_action[index], self.prev_reward[index] = -1, 0.0
+        self.lengths[index], self.returns[index] = 0, 0.0
+        self.repeat.restart(index)
+        if self.pending is not None:
+            self.pending = self.pending.without(torch.from_numpy(index))
+        if self.unfinished is not None:
+            self.unfinished["log"]["open"][torch.from_numpy(index)] = NONE
 
 
 def start_collecting(
@@ -152,16 +179,21 @@ def collect(
     steps: int,
     decisions: int,
     terms: Sequence[LossTerm] = (),
+    stop: Callable[[], bool] = lambda: False,
 ) -> Rollout:
     """Runs `steps` steps in each environment, fewer once each has decided `decisions` times on average, and moves the
-    collector on. Episodes that end are passed to the loss terms."""
-    record = agent.begin_rollout(c.agent_state)
-    log, episodes = DecisionLog(envs.num_envs, steps), list[EpisodeEnd]()
+    collector on. Episodes that end are passed to the loss terms.
+
+    Raises:
+        RolloutStopped: `stop`, asked at each step, said so. The next call goes on with this rollout.
+    """
+    log, record, episodes = begin_rollout(envs, agent, c, steps)
     enough = decisions * envs.num_envs
-    if c.pending is not None and len(c.pending.env) > 0:
-        log.resume(c.pending, c.observation)
-        record.repeat(c.pending.env)
     while log.steps < steps and log.size < enough:
+        if stop():
+            finished = [asdict(end) for end in episodes]
+            c.unfinished = {"log": log.state_dict(), "record": record.state_dict(), "episodes": finished}
+            raise RolloutStopped
         decided = c.decide(agent, record)
         if decided is not None:
             log.add(*decided)
@@ -186,6 +218,26 @@ def collect(
     rollout = log.rollout(record, episodes)
     c.pending = log.pending(rollout)
     return rollout
+
+
+def begin_rollout(
+    envs: VectorEnv, agent: Agent[State], c: Collector[State], steps: int
+) -> tuple[DecisionLog, RolloutRecord, list[EpisodeEnd]]:
+    """The log, the agent's record and the finished episodes of a rollout: empty ones, or those of the rollout that was
+    stopped."""
+    log = DecisionLog(envs.num_envs, steps)
+    if c.unfinished is not None:
+        record = agent.begin_rollout(c.agent_state.clone())
+        log.load_state_dict(c.unfinished["log"])
+        record.load_state_dict(c.unfinished["record"])
+        episodes = [EpisodeEnd(**end) for end in c.unfinished["episodes"]]
+        c.unfinished = None
+        return log, record, episodes
+    record = agent.begin_rollout(c.agent_state)
+    if c.pending is not None and len(c.pending.env) > 0:
+        log.resume(c.pending, c.observation)
+        record.repeat(c.pending.env)
+    return log, record, []
 
 
 def peek(agent: Agent[State], inputs: Inputs, state: State, index: Tensor) -> np.ndarray:

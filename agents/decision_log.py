@@ -14,6 +14,7 @@ from reinstate.agents.rollout import Decision, EpisodeEnd, Inputs, Outcome, Roll
 from reinstate.memory.tensors import TensorStruct
 
 NONE = -1
+ARRAYS = ("reward", "duration", "next_value", "follow", "terminal", "closed")
 
 
 @dataclass
@@ -32,11 +33,16 @@ class Pending(TensorStruct):
         parts = {"inputs": Inputs(**state["inputs"]), "decision": Decision(**state["decision"])}
         return cls(**{**state, **parts}).clone()
 
+    def without(self, env: Tensor) -> Pending:
+        """The decisions of all environments but `env` [k]."""
+        return self.take(~torch.isin(self.env, env))
+
 
 class DecisionLog:
     """Grows by the decisions of a step; every decision stays open until its environment's next one."""
 
     def __init__(self, num_envs: int, steps: int) -> None:
+        """For a rollout of at most `steps` steps."""
         most = num_envs * (steps + 1)  # with those that the last rollout left open
         self.inputs: list[Inputs] = []
         self.decisions: list[Decision] = []
@@ -109,3 +115,22 @@ class DecisionLog:
         decision.wrote[:] = False
         outcome = rollout.outcome.take(rows)
         return Pending(torch.from_numpy(env), inputs, decision, outcome.reward, outcome.duration)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain values of a rollout that is not complete."""
+        return {
+            "inputs": Inputs.cat(self.inputs).state_dict() if self.inputs else None,
+            "decisions": Decision.cat(self.decisions).state_dict() if self.decisions else None,
+            **{name: torch.from_numpy(getattr(self, name)[: self.size].copy()) for name in ARRAYS},
+            "open": torch.from_numpy(self.open.copy()),
+            "steps": self.steps,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restores the values of `state_dict`."""
+        self.size, self.steps = len(state["reward"]), state["steps"]
+        for name in ARRAYS:
+            getattr(self, name)[: self.size] = state[name].numpy()
+        self.open[:] = state["open"].numpy()
+        if self.size > 0:
+            self.inputs, self.decisions = [Inputs(**state["inputs"])], [Decision(**state["decisions"])]

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from reinstate.experiment.run_folder import write_text
+from reinstate.experiment import files
 
 ROOT = Path(__file__).parents[1]
 Row = dict[str, Any]
@@ -29,7 +29,7 @@ def replace_rows(file: Path, key: Row, rows: Iterable[Row]) -> list[Row]:
     place = matching.index(True) if any(matching) else len(before)
     kept = [None if match else row for row, match in zip(before, matching, strict=True)]
     after = [row for row in [*kept[:place], *rows, *kept[place:]] if row is not None]
-    write_text(file, "".join(json.dumps(row) + "\n" for row in after))
+    files.replace(file, "".join(json.dumps(row) + "\n" for row in after).encode())
     return after
 
 

@@ -1,4 +1,8 @@
-"""Checkpoints: weights as safetensors, the rest JSON; published whole or not at all, never unpickled."""
+"""Checkpoints: everything that a run must remember, published whole or not at all, and never unpickled.
+
+A checkpoint is a folder. Each part of the state has two files: its tensors (safetensors) and the rest (JSON).
+manifest.json names the step, the options, the versions of libraries and the checksum of every file, its own included.
+"""
 
 from __future__ import annotations
 
@@ -7,122 +11,189 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 
 from reinstate.agents.interface import Stateful
+from reinstate.experiment import files
 from reinstate.experiment.errors import UserError
-from reinstate.experiment.evaluation import Evaluation
-from reinstate.experiment.options import RunOptions
 from reinstate.experiment.plain_state import join, split
-from reinstate.experiment.run_folder import versions, write_json, write_text
+from reinstate.experiment.run_folder import versions
 
-FORMAT = 6  # 6: any state of plain values; tensors by path
+FORMAT = 7  # 7: two files for each part of the state
 POINTERS = ("latest", "best")  # small files that name a checkpoint
+NAME = re.compile(r"step_\d+")
+UNFINISHED = "."  # names of folders that are being written or removed begin with it
+MANIFEST = "manifest.json"
 
 
-def save(
-    run: Path, state: dict[str, Any], options: RunOptions, step: int, evaluation: Mapping[str, Evaluation], best: bool
-) -> Path:
-    """Writes checkpoints/step_... and then points `latest` (and `best`) to it.
+def name_of(step: int) -> str:
+    """The name of the checkpoint of a step.
 
-    Nothing is replaced before all is on disk: a failure leaves the earlier checkpoints and pointers as they were.
+    >>> name_of(128)
+    'step_000000128'
+    """
+    return f"step_{step:09d}"
+
+
+def save(run: Path, state: Mapping[str, Any], options: Mapping[str, Any], step: int, keep: int) -> None:
+    """Writes checkpoints/step_... and then points `latest` to it. Nothing is done where `latest` is of this step.
+
+    All is written to a hidden folder, which one rename publishes: a failure leaves the earlier checkpoints as they
+    were.
 
     Args:
-        state: plain values, as `state_dict` gives them.
-        evaluation: of these very parameters, by kind of policy; empty where there is none.
-        best: the evaluation is the best of the run so far.
+        state: the values of each part, as `state_dict` gives them.
+        options: of the run, as plain values.
+        keep: the last so many checkpoints stay, and the best; older ones are removed.
     """
-    folder = run / "checkpoints"
+    folder, name = run / "checkpoints", name_of(step)
     folder.mkdir(exist_ok=True)
-    name = f"step_{step:09d}"
-    staged = folder / f"{name}.partial"
-    shutil.rmtree(staged, ignore_errors=True)
-    staged.mkdir()
-    weights = staged / "weights.safetensors"
-    tensors, rest = split(state)
-    save_file(tensors, weights)
-    sync(weights)
-    manifest = {
-        "format": FORMAT,
-        "step": step,
-        "state": rest,
-        "evaluation": evaluation,
-        "config": options.to_json(),
-        "versions": versions(),
-        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-    }
-    write_json(staged / "manifest.json", manifest)
-    sync(staged)
-    publish(staged, folder / name)
-    sync(folder)
-    write_text(folder / "latest", name + "\n")
-    if best:
-        write_text(folder / "best", name + "\n")
-    return folder / name
-
-
-def is_saved(run: Path, step: int) -> bool:
-    """Whether `latest` is the checkpoint of this step."""
-    pointer = run / "checkpoints" / "latest"
-    return pointer.is_file() and pointer.read_text().strip() == f"step_{step:09d}"
-
-
-def publish(staged: Path, place: Path) -> None:
-    """Renames `staged` to `place`. An older folder there is removed when the new one is in place, not before."""
-    if not place.exists():
-        os.replace(staged, place)
+    if pointed(run, "latest") == name:
         return
-    aside = place.with_name(place.name + ".old")  # a folder cannot be renamed onto one that is not empty
-    shutil.rmtree(aside, ignore_errors=True)
-    os.replace(place, aside)
-    try:
-        os.replace(staged, place)
-    except BaseException:
-        os.replace(aside, place)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+    sweep(folder)
+    staged = folder / f"{UNFINISHED}{name}"
+    staged.mkdir()
+    checksums = {}
+    for part, values in state.items():
+        tensors, rest = split(values)
+        for file, data in ((f"{part}.safetensors", save_tensors(tensors)), (f"{part}.json", files.as_json(rest))):
+            files.write(staged / file, data)
+            checksums[file] = digest(data)
+    manifest = {"format": FORMAT, "step": step, "options": options, "versions": dict(versions()), "files": checksums}
+    files.write(staged / MANIFEST, files.as_json({**manifest, "sha256": digest_of_json(manifest)}))
+    files.sync(staged)
+    remove(folder / name)  # of a run that went on from an earlier checkpoint; `latest` is another one
+    files.rename(staged, folder / name)
+    files.sync(folder)
+    point(run, "latest", name)
+    for old in obsolete(folder, keep, pointed(run, "best")):
+        remove(folder / old)
 
 
-def sync(path: Path) -> None:
-    """Waits until a file, or the list of a folder's entries, is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def point(run: Path, pointer: str, name: str) -> None:
+    """Lets `latest` or `best` name another checkpoint."""
+    files.replace(run / "checkpoints" / pointer, f"{name}\n".encode())
 
 
-def load(run: Path, parts: dict[str, Stateful], which: str = "latest") -> int:
-    """Loads a checkpoint of `run` into `parts`; returns its step.
+def pointed(run: Path, pointer: str) -> str | None:
+    """The checkpoint that `latest` or `best` names; None where there is none."""
+    path = run / "checkpoints" / pointer
+    return files.read_text(path).strip() if os.path.lexists(path) else None
+
+
+def exists(run: Path) -> bool:
+    """Whether a checkpoint was ever published."""
+    folder = run / "checkpoints"
+    return os.path.lexists(folder / "latest") or len(names(folder)) > 0
+
+
+def names(folder: Path) -> list[str]:
+    """The checkpoints in a folder, in order of their steps."""
+    found = [p.name for p in folder.iterdir() if NAME.fullmatch(p.name)] if folder.is_dir() else []
+    return sorted(found, key=lambda name: int(name.removeprefix("step_")))
+
+
+def obsolete(folder: Path, keep: int, best: str | None) -> list[str]:
+    """All but the last `keep` checkpoints and the best."""
+    return [name for name in names(folder)[:-keep] if name != best]
+
+
+def remove(path: Path) -> None:
+    """Removes a checkpoint, if it is there: at no moment a part of it is left under its name."""
+    if not path.exists():
+        return
+    hidden = path.with_name(UNFINISHED + path.name + ".old")
+    shutil.rmtree(hidden, ignore_errors=True)
+    files.rename(path, hidden)
+    shutil.rmtree(hidden)
+
+
+def sweep(folder: Path) -> None:
+    """Removes what a writer that was killed has left."""
+    for path in folder.iterdir():
+        if path.name.startswith(UNFINISHED):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def load(run: Path, parts: Mapping[str, Stateful], which: str = "latest") -> int:
+    """Loads parts of a checkpoint of `run`; returns its step.
 
     Args:
         parts: by their names in the saved state.
         which: latest, best, or the name of a checkpoint folder.
+
+    Raises:
+        UserError: there is none, it is damaged, or it does not fit. Parts may have been changed before that is found.
     """
+    folder = find(run, which)
+    manifest = read_manifest(folder)
+    for part, state in read_parts(folder, manifest, parts).items():
+        try:
+            parts[part].load_state_dict(state)
+        except (KeyError, TypeError, AttributeError, IndexError, RuntimeError, ValueError) as error:
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise UserError(f"{folder} does not fit: its part {part!r} cannot be loaded ({reason})") from error
+    return int(manifest["step"])
+
+
+def find(run: Path, which: str = "latest") -> Path:
+    """The folder of a checkpoint; raises UserError, which lists those that there are."""
     folder = run / "checkpoints"
-    pointer = folder / which
-    name = pointer.read_text().strip() if which in POINTERS and pointer.is_file() else which
-    weights, manifest = folder / name / "weights.safetensors", folder / name / "manifest.json"
+    name = (pointed(run, which) or which) if which in POINTERS else which
     # A name of another form could lead out of the run's folder.
-    if not (re.fullmatch(r"step_\d+", name) and weights.is_file() and manifest.is_file()):
-        there = (
-            ", ".join(sorted(p.name for p in folder.glob("step_*") if p.name.removeprefix("step_").isdigit())) or "none"
+    if not NAME.fullmatch(name) or not (folder / name).is_dir():
+        points = f" ({folder / which} names {name[:40]!r})" if name != which else ""
+        raise UserError(f"{run} has no checkpoint {which!r}{points}; there is: {', '.join(names(folder)) or 'none'}")
+    return folder / name
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a checkpoint; raises UserError where it is damaged or of another version."""
+    path = folder / MANIFEST
+    manifest = files.json_of(files.read(path), path)
+    if not isinstance(manifest, dict) or "format" not in manifest:
+        raise UserError(f"{path} is not a manifest of a checkpoint")
+    if manifest["format"] != FORMAT:
+        raise UserError(
+            f"{path} has format {manifest['format']}, and this version of reinstate reads {FORMAT}: use the version "
+            f"that wrote it"
         )
-        raise UserError(f"{run} has no checkpoint {which!r}; there is: {there}")
-    try:
-        facts = json.loads(manifest.read_text())
-        if facts["format"] != FORMAT:
-            raise UserError(f"{manifest} has format {facts['format']}; this version of reinstate reads {FORMAT}")
-        if facts["sha256"] != hashlib.sha256(weights.read_bytes()).hexdigest():
-            raise UserError(f"{weights} is damaged: its checksum is not the manifest's")
-        state = join(load_file(weights), facts["state"])
-        for part, stateful in parts.items():
-            stateful.load_state_dict(state[part])
-    except (KeyError, TypeError, AttributeError, RuntimeError, SafetensorError, ValueError) as error:
-        raise UserError(f"{folder / name} cannot be read: {str(error).splitlines()[0]}") from error
-    return int(facts["step"])
+    if manifest.pop("sha256", None) != digest_of_json(manifest):
+        raise UserError(f"{path} is damaged: its checksum is not the one that it names")
+    return manifest
+
+
+def read_parts(folder: Path, manifest: Mapping[str, Any], parts: Iterable[str]) -> dict[str, Any]:
+    """The saved values of some parts; raises UserError where a file is missing or damaged."""
+    found = {}
+    for part in parts:
+        data = {}
+        for kind in ("json", "safetensors"):
+            path = folder / f"{part}.{kind}"
+            if path.name not in manifest["files"]:
+                raise UserError(f"{folder} has no part {part!r}")
+            data[kind] = files.read(path)
+            if digest(data[kind]) != manifest["files"][path.name]:
+                raise UserError(f"{path} is damaged: its checksum is not the one in {MANIFEST}")
+        try:
+            tensors = load_tensors(data["safetensors"])
+        except SafetensorError as error:
+            raise UserError(f"{folder / part}.safetensors cannot be read: {error}") from error
+        found[part] = join(tensors, files.json_of(data["json"], folder / f"{part}.json"))
+    return found
+
+
+def digest(data: bytes) -> str:
+    """SHA-256, as hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_of_json(value: Any) -> str:
+    """The digest of a JSON value, whatever the order of its keys."""
+    return digest(json.dumps(value, sort_keys=True).encode())

@@ -11,12 +11,14 @@ from typing import Annotated
 import torch
 import tyro
 
+from reinstate.envs.errors import EnvError
 from reinstate.experiment.bench import BenchOptions, bench
-from reinstate.experiment.errors import UserError
+from reinstate.experiment.errors import RunError, UserError
 from reinstate.experiment.evaluation import evaluate
 from reinstate.experiment.inspection import InspectOptions, inspect
 from reinstate.experiment.options import RunOptions
 from reinstate.experiment.play import PlayOptions, play
+from reinstate.experiment.signals import Stopped
 from reinstate.experiment.trained import load_agent
 from reinstate.experiment.training import print_results, train
 
@@ -92,9 +94,11 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except FloatingPointError as error:
+    except (FloatingPointError, EnvError, RunError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except Stopped as stop:
+        return stop.exit_code
     except KeyboardInterrupt:
         return 130
 

@@ -13,7 +13,7 @@ import tyro
 from reinstate.agents.memory_agent import MemoryAgent, MemoryAgentState
 from reinstate.agents.networks import ObservationSpec
 from reinstate.agents.rollout import EpisodeEnd
-from reinstate.experiment import run_folder
+from reinstate.experiment import files
 from reinstate.experiment.build import build_envs
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.evaluation import play, start_evaluating
@@ -134,7 +134,7 @@ def inspect(options: InspectOptions) -> int:
     torch.set_num_threads(trained.torch_threads)
     episode = play_episode(agent, trained, options.seed, not options.stochastic)
     slots = slots_of(agent, episode)
-    run_folder.write_text(target, sheet(agent.spec, slots, title(trained, episode, options)))
+    files.replace(target, sheet(agent.spec, slots, title(trained, episode, options)).encode())
     left = f"{len(slots.step)} slots of an episode of {int(episode.length[0]):,} steps"
     print(f"{left}, with a return of {float(episode.total[0]):.2f}\nlook at it: {target}")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import time
 from collections import defaultdict, deque
 from dataclasses import asdict
@@ -16,29 +17,49 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from reinstate.agents.rollout import EpisodeEnd
+from reinstate.experiment import files
+from reinstate.experiment.errors import UserError
 
+JSONL, MONITOR, EVENTS = "metrics.jsonl", "monitor.csv", "events."  # the last is how TensorBoard's files begin
 WINDOW = 400  # finished episodes that rollout/* averages over
 LATEST_START = 1_000_000  # environment steps after which rollout/* is there in any case
 
 
 class Metrics:
-    """Collects values and finished episodes, and writes their averages."""
+    """Collects values and finished episodes, and writes their averages. A run that goes on first takes back what it
+    wrote after its last checkpoint."""
 
     def __init__(self, folder: Path, options: dict[str, Any]) -> None:
-        self.writer = SummaryWriter(str(folder))
-        self.jsonl = (folder / "metrics.jsonl").open("a")
-        self.monitor_file = (folder / "monitor.csv").open("a", newline="")
-        self.monitor = csv.writer(self.monitor_file)
-        self.monitor.writerow(["step", "r", "l", "success", "cue", "t"])
+        self.folder, self.options = folder, options
         self.noted: dict[str, list[float]] = defaultdict(list)
         self.recent: deque[EpisodeEnd] = deque(maxlen=WINDOW)
         self.episodes = 0
         self.num_envs: int = options["num_envs"]
         self.unfinished = set(range(self.num_envs))  # environments that have not finished an episode yet
         self.started = time.perf_counter()
-        plain = {k: v if isinstance(v, (int, float, str, bool)) else str(v) for k, v in options.items()}
-        for summary in hparams(plain, {"eval/success_rate": 0.0}):  # type: ignore[no-untyped-call]
-            self.writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
+        self.seconds_before = 0.0  # that the run has taken in earlier sessions
+
+    def open(self, sizes: dict[str, int] | None = None) -> None:
+        """Opens the files.
+
+        Args:
+            sizes: of the files when the state that was loaded was saved. None where a run begins.
+        """
+        cut_back(self.folder, sizes or {})
+        self.jsonl = (self.folder / JSONL).open("a")
+        self.monitor_file = (self.folder / MONITOR).open("a", newline="")
+        self.monitor = csv.writer(self.monitor_file)
+        self.writer = SummaryWriter(str(self.folder))
+        if sizes is None:
+            self.monitor.writerow(["step", "r", "l", "success", "cue", "t"])
+            plain = {k: v if isinstance(v, (int, float, str, bool)) else str(v) for k, v in self.options.items()}
+            for summary in hparams(plain, {"eval/success_rate": 0.0}):  # type: ignore[no-untyped-call]
+                self.writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
+
+    @property
+    def seconds(self) -> float:
+        """That the run has taken so far, in all its sessions."""
+        return self.seconds_before + time.perf_counter() - self.started
 
     def note(self, values: dict[str, float]) -> None:
         """Keeps values for the next write; values that are not finite are left out."""
@@ -51,7 +72,7 @@ class Metrics:
         self.recent.extend(episodes)
         self.episodes += len(episodes)
         self.unfinished.difference_update(e.env for e in episodes)
-        now = round(time.perf_counter() - self.started, 3)
+        now = round(self.seconds, 3)
         for e in episodes:
             self.monitor.writerow([e.at, round(e.ret, 6), e.length, e.success, e.cue, now])
 
@@ -92,15 +113,28 @@ class Metrics:
         return values
 
     def state_dict(self) -> dict[str, Any]:
-        """What the next averages need: plain values."""
-        noted, recent = dict(self.noted), [asdict(e) for e in self.recent]
-        return {"noted": noted, "recent": recent, "episodes": self.episodes, "unfinished": sorted(self.unfinished)}
+        """What the next averages need, and how long the files are, which are on disk then: plain values."""
+        self.jsonl.flush()
+        self.monitor_file.flush()
+        self.writer.flush()
+        for path in written(self.folder):
+            files.sync(path)
+        return {
+            "noted": dict(self.noted),
+            "recent": [asdict(e) for e in self.recent],
+            "episodes": self.episodes,
+            "unfinished": sorted(self.unfinished),
+            "seconds": self.seconds,
+            "files": {path.name: path.stat().st_size for path in written(self.folder)},
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores the values of `state_dict`."""
+        """Restores the values of `state_dict`, and opens the files where they ended then."""
         self.noted = defaultdict(list, {key: list(values) for key, values in state["noted"].items()})
         self.recent = deque((EpisodeEnd(**values) for values in state["recent"]), maxlen=WINDOW)
         self.episodes, self.unfinished = state["episodes"], set(state["unfinished"])
+        self.seconds_before = state["seconds"]
+        self.open(state["files"])
 
     def picture(self, tag: str, image: np.ndarray, step: int) -> None:
         """Shows an image [H, W, 3] uint8 in TensorBoard."""
@@ -110,3 +144,25 @@ class Metrics:
         self.writer.close()
         self.jsonl.close()
         self.monitor_file.close()
+
+
+def written(folder: Path) -> list[Path]:
+    """The files that metrics are written to."""
+    return [p for p in sorted(folder.iterdir()) if p.name in (JSONL, MONITOR) or p.name.startswith(EVENTS)]
+
+
+def cut_back(folder: Path, sizes: dict[str, int]) -> None:
+    """Takes back what was written after the files had these sizes; files that are not named go.
+
+    Raises:
+        UserError: one is shorter, or is not there.
+    """
+    there = {path.name: path for path in written(folder)}
+    for name, size in sizes.items():
+        if name not in there or there[name].stat().st_size < size:
+            raise UserError(f"{folder / name} has lost what was written before the checkpoint: put it back")
+    for name, path in there.items():
+        if name in sizes:
+            os.truncate(path, sizes[name])
+        else:
+            path.unlink()

@@ -16,14 +16,14 @@ from reinstate.memory.recalculation import MODES
 RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {  # what must hold: the test, and the options
     "at least 1": (
         lambda value: value >= 1,
-        "num_envs total_timesteps eval_episodes torch_threads slots embedding_width heads recalculated_codes code_bits "
+        "num_envs total_timesteps eval_episodes torch_threads keep_checkpoints slots embedding_width heads recalculated_codes code_bits "
         "codec_frames codec_updates rollout_steps epochs replay_batch replay_size",
     ),
     "at least 2, as one may still be open": (lambda value: value >= 2, "rollout_decisions"),
     "between 0 and 1": (lambda value: 0 <= value <= 1, "gae_lambda critic_lambda min_fidelity stop_at_success"),
     "0 or more": (
         lambda value: value >= 0,
-        "seed stagger_steps eval_every save_every imitation_coef novelty_bonus final_learning_rate ent_coef "
+        "seed stagger_steps eval_every save_every save_minutes imitation_coef novelty_bonus final_learning_rate ent_coef "
         "final_ent_coef vf_coef",
     ),
     "greater than 0": (lambda value: value > 0, "target_step learning_rate horizon clip_coef max_grad_norm"),

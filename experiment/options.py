@@ -93,10 +93,15 @@ class RunOptions:
     episodes come near that rate."""
     eval_episodes: int = 200
     """Episodes of each evaluation, greedy and sampled."""
+    save_minutes: float = 5.0
+    """Minutes between checkpoints. One is also written before each evaluation, at the end, and when a signal ends the
+    run. 0: no others."""
     save_every: int = 0
-    """Environment steps between checkpoints. The best evaluation and the end are always saved; 0: nothing else."""
+    """Environment steps between checkpoints, beside --save-minutes. 0: none."""
+    keep_checkpoints: int = 3
+    """The last so many checkpoints are kept, and the best."""
     run_dir: str | None = None
-    """Folder of the run; by default runs/<env>__<name>__s<seed>__<UTC>. Must be new or empty."""
+    """Folder of the run; by default runs/<env>__<name>__s<seed>__<UTC>. If a run has begun there, it goes on."""
     start_from: str | None = None
     """Folder of an earlier run: training begins with its last agent, not with random parameters. For example, learn at
     a short delay first, then at a long one. Steps and schedules begin anew."""

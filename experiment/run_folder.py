@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import datetime
+import fcntl
+import functools
 import itertools
-import json
 import os
 import platform
 import shlex
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
+from reinstate.experiment import files
 from reinstate.experiment.constants import constants
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.options import RunOptions
 
 PACKAGES = ("reinstate", "torch", "numpy", "numba", "gymnasium", "minigrid", "tensorboard", "safetensors")
+FIRST_FILES = ("versions.json", "constants.json", "command.txt")  # in the order of writing; then config.json
 
 
 def default_run_dir(options: RunOptions) -> Path:
@@ -28,33 +32,65 @@ def default_run_dir(options: RunOptions) -> Path:
     return next(path for path in itertools.chain([folder], others) if not path.exists())
 
 
+def is_run(path: Path) -> bool:
+    """Whether a run has begun in this folder: config.json is written last."""
+    return (path / "config.json").is_file()
+
+
 def check_new(path: Path) -> None:
-    """Raises UserError where a run folder would overwrite something."""
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+    """Raises UserError where a run folder would overwrite something. Of a run that was killed before it began,
+    something may be left."""
+    if path.is_file() or (path.is_dir() and any(not is_ours(p.name) for p in path.iterdir())):
         raise UserError(f"{path} exists and is not empty: choose another --run-dir, or remove it first")
 
 
+def is_ours(name: str) -> bool:
+    """Whether this file of a folder without config.json was written by a run that was killed before it began."""
+    return name in FIRST_FILES or name in [f".{first}.staged" for first in (*FIRST_FILES, "config.json")]
+
+
 def create(path: Path, options: RunOptions, command: list[str]) -> None:
-    """Makes the folder with config.json, command.txt, versions.json and constants.json."""
-    check_new(path)
+    """Makes the folder with versions.json, constants.json, command.txt and, last, config.json."""
     try:
-        path.mkdir(parents=True, exist_ok=path.is_dir())  # fails where another run made it in between
-    except OSError as error:
-        raise UserError(f"the run folder {path} cannot be made ({error.strerror}): choose another --run-dir") from error
-    write_json(path / "config.json", options.to_json())
-    write_text(path / "command.txt", shlex.join(command) + "\n")
-    write_json(path / "versions.json", versions())
-    write_json(path / "constants.json", constants())
+        check_new(path)
+        path.mkdir(parents=True, exist_ok=True)
+        files.replace(path / "versions.json", files.as_json(dict(versions())))
+        files.replace(path / "constants.json", files.as_json(constants()))
+        files.replace(path / "command.txt", f"{shlex.join(command)}\n".encode())
+        write_options(path, options)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"the run folder {path} cannot be made ({reason}): choose another --run-dir") from error
+
+
+def write_options(path: Path, options: RunOptions) -> None:
+    """Writes config.json."""
+    files.replace(path / "config.json", files.as_json(options.to_json()))
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """No other process trains in this folder meanwhile; raises UserError where one does."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(f"another process trains in {path}: wait until it ends, or stop it") from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read_options(path: Path) -> RunOptions:
-    """The options of the run in folder `path`."""
+    """The options of the run in folder `path`; raises UserError, which names the file, where they are not right."""
     config = path / "config.json"
-    if not config.is_file():
+    if not os.path.lexists(config):
         raise UserError(f"{path} is no run folder: it has no config.json{_did_you_mean(path)}")
+    values = files.json_of(files.read(config), config)
     try:
-        return RunOptions.from_json(json.loads(config.read_text()))
-    except (ValueError, TypeError, KeyError) as error:
+        return RunOptions.from_json(values)
+    except (UserError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(f"{config} cannot be read ({error}): was it written by another version?") from error
 
 
@@ -66,7 +102,8 @@ def _did_you_mean(path: Path) -> str:
     return f"; did you mean {path.parent / near[0]}?" if near else ""
 
 
-def versions() -> dict[str, str]:
+@functools.cache  # they do not change while a process runs
+def versions() -> Mapping[str, str]:
     """Python, the machine, and the packages that results depend on."""
     found = {"python": sys.version.split()[0], "machine": platform.machine(), "system": platform.system()}
     for package in PACKAGES:
@@ -75,17 +112,3 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
-
-
-def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Whole or not at all: staged beside its place, synced, then renamed."""
-    staged = path.with_name(path.name + ".partial")
-    with staged.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(staged, path)

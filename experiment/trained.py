@@ -11,6 +11,7 @@ from reinstate.experiment import checkpoint, run_folder
 from reinstate.experiment.build import shapes, untrained
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.options import RunOptions, pairs_of
+from reinstate.experiment.resume import check_manifest
 
 
 def load_agent(
@@ -38,5 +39,7 @@ def load_agent(
             f"with --env-kwargs {' '.join(pairs)} {options.env} has other observations or actions than {run} was "
             "trained on: leave out what changes them"
         )
+    manifest = checkpoint.read_manifest(checkpoint.find(Path(run), which))
+    check_manifest(Path(run), trained, manifest)
     step = checkpoint.load(Path(run), {"agent": agent}, which)
     return agent, options, step

@@ -1,34 +1,41 @@
-"""The command `reinstate train`: builds a run, trains, logs, evaluates and saves."""
+"""The command `reinstate train`: begins a run or goes on with one, trains, logs, evaluates and saves."""
 
 from __future__ import annotations
 
-import sys
+import shlex
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
 
-from reinstate.agents.interface import Agent
+from reinstate.agents.collector import RolloutStopped
+from reinstate.agents.interface import Stateful
 from reinstate.agents.memory_agent import MemoryAgent
-from reinstate.experiment import checkpoint, run_folder
+from reinstate.envs.errors import EnvError
+from reinstate.experiment import checkpoint, files, resume, run_folder
 from reinstate.experiment.build import check_device, streams, untrained
+from reinstate.experiment.errors import RunError
 from reinstate.experiment.evaluation import Evaluation, evaluate, passes
 from reinstate.experiment.inspection import most_read, play_episode, slots_of
 from reinstate.experiment.metrics import Metrics
 from reinstate.experiment.option_checks import check
 from reinstate.experiment.options import RunOptions
+from reinstate.experiment.output import on_terminal, say, warn
 from reinstate.experiment.schedule import Schedule
+from reinstate.experiment.signals import Signals, Stopped
 from reinstate.experiment.trainer import Trainer
 from reinstate.experiment.warm_start import warm_start
 
 SHOWN = 8  # slots in a picture of the memory
 LINE_EVERY = 10.0  # seconds between lines where there is no terminal
+SAVING_SHARE = 0.01  # checkpoints that the clock asks for take at most this share of a run
 
 
 def train(options: RunOptions, command: list[str]) -> Path:
-    """Trains, evaluates and saves; returns the run folder.
+    """Trains, evaluates and saves; returns the run folder. A run that has begun in `options.run_dir` goes on.
 
     Whatever ends the training early, what was learnt until then is saved first.
 
@@ -36,83 +43,168 @@ def train(options: RunOptions, command: list[str]) -> Path:
         command: the words of the command, for the run folder.
 
     Raises:
-        UserError: the options make no sense; nothing was written.
+        UserError: the options make no sense, or the run in that folder has others; nothing was written.
         FloatingPointError: learning broke down; what is saved are the parameters before that.
-        KeyboardInterrupt: Ctrl-C.
+        EnvError: an environment failed; what was learnt is saved.
+        RunError: the run folder could not be written.
+        Stopped: a signal; all is saved, and the same command goes on. It is a KeyboardInterrupt.
     """
     check(options)
     check_device(options.device)
     torch.set_num_threads(options.torch_threads)
-    agent = untrained(options)
-    if options.start_from is not None:
-        warm_start(agent, options, Path(options.start_from))
     folder = Path(options.run_dir) if options.run_dir else run_folder.default_run_dir(options)
-    run_folder.create(folder, options, command)
-    run = Run(options, folder, agent)
-    try:
-        run.learn()
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            print(f"\ninterrupted at {run.trainer.steps_done} steps; saving", flush=True)
-        run.finish(interrupted=True)
-        raise
-    finally:
-        run.trainer.envs.close()
-    run.finish(interrupted=False)
+    goes_on = run_folder.is_run(folder)
+    if not goes_on:
+        run_folder.check_new(folder)
+    elif (results := check_run(folder, options)) is not None:
+        say(f"{folder} has finished after {results.pop('step'):,} steps; raise --total-timesteps to go on")
+        print_results(results)
+        return folder
+    with Signals() as signals:
+        trainer = build(options, begins=not goes_on)
+        try:
+            if not goes_on:
+                run_folder.create(folder, options, command)
+            with run_folder.locked(folder):
+                Run(options, folder, trainer, signals).go(command, goes_on)
+        finally:
+            trainer.envs.close()
     return folder
+
+
+def check_run(folder: Path, options: RunOptions) -> dict[str, Any] | None:
+    """Raises UserError where the run in `folder` cannot go on with these options; its results if it has finished."""
+    resume.check_same(folder, options)
+    return resume.finished(folder, options)
+
+
+def build(options: RunOptions, begins: bool) -> Trainer:
+    """The trainer of a run that begins, or one whose state will be loaded."""
+    say(f"environment {options.env} {' '.join(options.env_kwargs)}".rstrip())
+    say(f"agent {options.agent}, seed {options.seed}, device cpu, {options.num_envs} environments")
+    say("the first run compiles the environments, which takes some seconds")
+    agent = untrained(options)
+    if begins and options.start_from is not None:
+        warm_start(agent, options, Path(options.start_from))
+        say(f"begins with the agent of {options.start_from}")
+    return Trainer(options, agent, begins)
 
 
 class Run:
     """A trainer in its folder: logs, evaluates, saves."""
 
-    def __init__(self, options: RunOptions, folder: Path, agent: Agent[Any]) -> None:
-        self.options, self.folder, self.agent = options, folder, agent
-        self.trainer = Trainer(options, agent)
-        self.announce()
+    def __init__(self, options: RunOptions, folder: Path, trainer: Trainer, signals: Signals) -> None:
+        self.options, self.folder, self.trainer, self.signals = options, folder, trainer, signals
         self.metrics = Metrics(folder, options.flat())
         self.schedule = Schedule.begin(options)
         self.evaluation: dict[str, Evaluation] = {}
         self.evaluated_at = -1
-        self.started = self.last_line = time.perf_counter()
-        self.bar = tqdm(total=options.total_timesteps, unit="step", unit_scale=True, disable=not sys.stderr.isatty())
+        self.saved_at: int | None = None  # step of the last checkpoint
+        self.began_at = 0  # step at which this session began
+        self.started = self.last_line = self.last_save = time.perf_counter()
+        self.save_seconds = 0.0  # that the last checkpoint took
+        self.bar = tqdm(total=options.total_timesteps, unit="step", unit_scale=True, disable=True)
 
-    def announce(self) -> None:
-        """Prints what is about to run, what memory it takes, and how to watch it."""
-        o = self.options
-        print(f"environment {o.env} {' '.join(o.env_kwargs)}".rstrip())
-        print(f"agent {o.agent}, seed {o.seed}, device cpu, {o.num_envs} environments")
+    def parts(self) -> dict[str, Stateful]:
+        """Everything that a run must remember, by name."""
+        return {**self.trainer.parts(), "metrics": self.metrics, "schedule": self.schedule}
+
+    def go(self, command: list[str], goes_on: bool) -> None:
+        """Trains to the end and evaluates; whatever ends it early, what was learnt is saved."""
+        try:
+            self.begin(command, goes_on)
+            with self.signals.waiting():
+                self.learn()
+                self.finish()
+        except Stopped as stop:
+            say(f"\nstopped by {stop} at {self.trainer.steps_done:,} steps. {self.how_to_go_on()}")
+            raise
+        except (EnvError, FloatingPointError) as error:
+            self.save()
+            files.replace(self.folder / "error.txt", "".join(traceback.format_exception(error)).encode())
+            say(f"stopped at {self.trainer.steps_done:,} steps. {self.how_to_go_on()}")
+            raise
+        except OSError as error:
+            raise RunError(
+                f"{self.folder} cannot be written ({error.strerror or error}) after {self.trainer.steps_done:,} steps: "
+                f"mend that. {self.how_to_go_on()}"
+            ) from error
+        finally:
+            self.close()
+
+    def how_to_go_on(self) -> str:
+        """A sentence about what is saved."""
+        if self.saved_at is None:
+            return "No checkpoint was written: it begins anew."
+        return f"The last checkpoint is of step {self.saved_at:,}; go on: reinstate train --resume {self.folder}"
+
+    def begin(self, command: list[str], goes_on: bool) -> None:
+        """Opens the files of a new run, or loads the last checkpoint; prints what is about to run."""
         for line in self.trainer.describe():
-            print(line)
-        if o.start_from is not None:
-            print(f"begins with the agent of {o.start_from}")
-        print(f"run folder {self.folder}")
-        print(f"watch it: tensorboard --logdir {self.folder}")
-        print("the first run compiles the environments, which takes some seconds", flush=True)
+            say(line)
+        say(f"run folder {self.folder}")
+        say(f"watch it: tensorboard --logdir {self.folder}")
+        if goes_on and checkpoint.exists(self.folder):
+            self.load()
+            self.note_going_on(command)
+        else:
+            self.metrics.open()
+        self.began_at = self.trainer.steps_done
+        self.bar = tqdm(
+            total=self.options.total_timesteps,
+            initial=self.began_at,
+            unit="step",
+            unit_scale=True,
+            disable=not on_terminal(),
+        )
+
+    def load(self) -> None:
+        """Loads the last checkpoint."""
+        manifest = checkpoint.read_manifest(checkpoint.find(self.folder))
+        resume.check_manifest(self.folder, self.options, manifest)
+        self.saved_at = checkpoint.load(self.folder, self.parts())
+        say(f"goes on from step {self.saved_at:,}")
+        if self.trainer.restarted > 0:
+            say(f"new episodes begin in {self.trainer.restarted} environments: theirs could not be restored")
+
+    def note_going_on(self, command: list[str]) -> None:
+        """Notes in the folder that the run goes on, and with which options."""
+        files.replace(
+            self.folder / "command.txt",
+            files.read(self.folder / "command.txt") + f"{shlex.join(command)}\n".encode(),
+        )
+        run_folder.write_options(self.folder, self.options)
+        for ended in ("eval/final.json", "error.txt"):
+            (self.folder / ended).unlink(missing_ok=True)
 
     def learn(self) -> None:
-        """Trains until `total_timesteps`, or until an evaluation reaches `stop_at_success`."""
-        while self.trainer.steps_done < self.options.total_timesteps:
-            log, episodes = self.trainer.step()
+        """Trains until `total_timesteps`, or until an evaluation says that it is enough."""
+        while not self.stops() and self.trainer.steps_done < self.options.total_timesteps:
+            try:
+                log, episodes = self.trainer.step(self.signals.came)
+            except RolloutStopped:
+                self.save()
+                self.signals.check()
+                continue
             self.metrics.note(log)
             self.metrics.note_episodes(episodes)
-            if self.after_update():
-                return
+            step = self.trainer.steps_done
+            self.bar.update(step - self.bar.n)
+            if self.schedule.log_due(step):
+                self.log(step)
+            if self.schedule.save_due(step, self.options) or self.time_to_save() or self.signals.came():
+                self.save()
+            self.signals.check()
 
-    def after_update(self) -> bool:
-        """Logs, evaluates and saves, whichever is due; True where training must stop."""
+    def stops(self) -> bool:
+        """Evaluates where that is due; True where the result ends the training."""
         o, step = self.options, self.trainer.steps_done
-        self.bar.update(step - self.bar.n)
-        if self.schedule.log_due(step):
-            self.log(step)
-        stop = False
         rate = self.metrics.rollout().get("rollout/success_rate")
-        if self.schedule.evaluation_due(step, o, len(self.metrics.recent), rate):
-            found = self.evaluate(step)
-            self.schedule.evaluated(step, o, sum(r["episodes"] * r["mean_ep_length"] for r in found.values()))
-            stop = o.stop_at_success is not None and passes(found["greedy"], o.stop_at_success)
-        if self.schedule.save_due(step, o) and not checkpoint.is_saved(self.folder, step):
-            self.save(step)
-        return stop
+        if not self.schedule.evaluation_due(step, o, len(self.metrics.recent), rate):
+            return False
+        found = self.evaluate(step)
+        self.schedule.evaluated(step, o, sum(r["episodes"] * r["mean_ep_length"] for r in found.values()))
+        return o.stop_at_success is not None and passes(found["greedy"], o.stop_at_success)
 
     def log(self, step: int) -> None:
         """Writes the metrics; a line where there is no progress bar."""
@@ -120,64 +212,77 @@ class Run:
         self.metrics.write(step, {"time/fps": fps})
         if self.bar.disable and time.perf_counter() - self.last_line >= LINE_EVERY:
             self.last_line = time.perf_counter()
-            print(f"step {step:>10,}  {self.metrics.line()}  {fps:,.0f} steps/s", flush=True)
+            say(f"step {step:>10,}  {self.metrics.line()}  {fps:,.0f} steps/s")
 
     def fps(self, step: int) -> float:
-        """Environment steps a second since the start, evaluations included."""
-        return step / (time.perf_counter() - self.started)
+        """Environment steps a second since this session began, evaluations included."""
+        return (step - self.began_at) / (time.perf_counter() - self.started)
 
     def evaluate(self, step: int) -> dict[str, Evaluation]:
-        """Greedy and sampled, on seeds of their own at every evaluation; the best so far is saved."""
+        """Greedy and sampled, on seeds of their own at every evaluation. The checkpoint comes first: an evaluation may
+        take long, or fail."""
         if step == self.evaluated_at:  # training has just stopped here
             return self.evaluation
-        o, seed = self.options, streams(self.options.seed)["evaluation"] % 2**31 + step
-        self.evaluation = {
-            kind: evaluate(self.agent, o, o.eval_episodes, seed, greedy)
-            for kind, greedy in (("greedy", True), ("sampled", False))
-        }
+        self.save()
+        agent, o, seed = self.trainer.agent, self.options, streams(self.options.seed)["evaluation"] % 2**31 + step
+        with self.signals.raising():
+            self.evaluation = {
+                kind: evaluate(agent, o, o.eval_episodes, seed, greedy)
+                for kind, greedy in (("greedy", True), ("sampled", False))
+            }
         for tag, kind in (("eval", "greedy"), ("eval_sampled", "sampled")):
             r = self.evaluation[kind]
             self.metrics.note({f"{tag}/mean_reward": r["mean_reward"], f"{tag}/mean_ep_length": r["mean_ep_length"]})
             if r["success_rate"] is not None:
                 self.metrics.note({f"{tag}/success_rate": r["success_rate"]})
         self.metrics.write(step, {"time/fps": self.fps(step)})
-        if isinstance(self.agent, MemoryAgent):
-            self.show_memory(self.agent, step, seed)
+        if isinstance(agent, MemoryAgent):
+            self.show_memory(agent, step, seed)
         self.evaluated_at = step
         if self.schedule.is_best(score(self.evaluation["greedy"])):
-            self.save(step, best=True)
+            checkpoint.point(self.folder, "best", checkpoint.name_of(step))
         return self.evaluation
 
     def show_memory(self, agent: MemoryAgent, step: int, seed: int) -> None:
         """The most read slots of a greedy episode to TensorBoard: what was seen, above what its code reinstates."""
-        slots = slots_of(agent, play_episode(agent, self.options, seed, greedy=True))
+        with self.signals.raising():
+            slots = slots_of(agent, play_episode(agent, self.options, seed, greedy=True))
         if len(slots.step) > 0:
             self.metrics.picture("memory/seen_above_reinstated", most_read(agent.spec, slots, SHOWN), step)
 
-    def save(self, step: int, best: bool = False) -> None:
-        """A checkpoint, with the evaluation of these very parameters where there is one."""
-        evaluation = self.evaluation if step == self.evaluated_at else {}
-        state = {"agent": self.agent.state_dict()}
-        checkpoint.save(self.folder, state, self.options, step, evaluation, best)
+    def time_to_save(self) -> bool:
+        """Whether --save-minutes have passed since the last checkpoint; longer where checkpoints take long."""
+        wanted = max(60 * self.options.save_minutes, self.save_seconds / SAVING_SHARE)
+        return self.options.save_minutes > 0 and time.perf_counter() - self.last_save >= wanted
 
-    def finish(self, interrupted: bool) -> None:
-        """The last evaluation, of the last parameters, and the last checkpoint."""
+    def save(self) -> None:
+        """A checkpoint of this step, unless there is one."""
+        step, began = self.trainer.steps_done, time.perf_counter()
+        if step != self.saved_at:
+            state = {name: part.state_dict() for name, part in self.parts().items()}
+            checkpoint.save(self.folder, state, self.options.to_json(), step, self.options.keep_checkpoints)
+            self.saved_at = step
+        self.last_save = time.perf_counter()
+        self.save_seconds = self.last_save - began
+
+    def finish(self) -> None:
+        """The last evaluation, of the last parameters."""
         self.bar.close()
         step = self.trainer.steps_done
-        results: dict[str, Evaluation] = {}
-        try:
-            if not interrupted:
-                results = self.evaluate(step)
-                (self.folder / "eval").mkdir(exist_ok=True)
-                run_folder.write_json(self.folder / "eval" / "final.json", {"step": step, **results})
-        finally:  # also where the evaluation fails
-            if not checkpoint.is_saved(self.folder, step):
-                self.save(step)
-            self.metrics.close()
-        minutes = (time.perf_counter() - self.started) / 60
-        print(f"{step:,} steps, {self.metrics.episodes:,} episodes in {minutes:.1f} minutes")
+        results = self.evaluate(step)
+        (self.folder / "eval").mkdir(exist_ok=True)
+        files.replace(self.folder / "eval" / "final.json", files.as_json({"step": step, **results}))
+        say(f"{step:,} steps, {self.metrics.episodes:,} episodes in {self.metrics.seconds / 60:.1f} minutes")
         print_results(results)
-        print(f"evaluate it: reinstate evaluate {self.folder}")
+        say(f"evaluate it: reinstate evaluate {self.folder}")
+
+    def close(self) -> None:
+        """Closes the files; what cannot be written any more is lost with them."""
+        self.bar.close()
+        try:
+            self.metrics.close()
+        except OSError as error:
+            warn(f"{self.folder}: {error}")
 
 
 def print_results(results: dict[str, Evaluation]) -> None:
@@ -185,7 +290,7 @@ def print_results(results: dict[str, Evaluation]) -> None:
     for kind, r in results.items():
         success = "" if r["success_rate"] is None else f"  success {r['success_rate']:.3f}"
         cues = "".join(f"  cue {cue}: {rate:.3f}" for cue, rate in r["success_by_cue"].items())
-        print(f"{kind:>8}: return {r['mean_reward']:.3f}{success}{cues}  length {r['mean_ep_length']:.1f}")
+        say(f"{kind:>8}: return {r['mean_reward']:.3f}{success}{cues}  length {r['mean_ep_length']:.1f}")
 
 
 def score(result: Evaluation) -> float:
