@@ -54,8 +54,10 @@ def read_options(path: Path) -> RunOptions:
         raise UserError(f"{path} is no run folder: it has no config.json{_did_you_mean(path)}")
     try:
         return RunOptions.from_json(json.loads(config.read_text()))
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{config} cannot be read ({error}): was it written by another version?") from error
+    except UserError as error:
+        raise UserError(f"{config}: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{config} cannot be read ({error})") from error
 
 
 def _did_you_mean(path: Path) -> str:

@@ -14,7 +14,7 @@ from reinstate.agents.interface import Agent
 from reinstate.agents.memory_agent import MemoryAgent
 from reinstate.experiment import checkpoint, run_folder
 from reinstate.experiment.build import check_device, streams, untrained
-from reinstate.experiment.evaluation import Evaluation, evaluate, passes
+from reinstate.experiment.evaluation import Evaluation, cut_in_words, evaluate, reaches
 from reinstate.experiment.inspection import most_read, play_episode, slots_of
 from reinstate.experiment.metrics import Metrics
 from reinstate.experiment.option_checks import check
@@ -73,6 +73,7 @@ class Run:
         self.schedule = Schedule.begin(options)
         self.evaluation: dict[str, Evaluation] = {}
         self.evaluated_at = -1
+        self.warned = False
         self.started = self.last_line = time.perf_counter()
         self.bar = tqdm(total=options.total_timesteps, unit="step", unit_scale=True, disable=not sys.stderr.isatty())
 
@@ -105,14 +106,27 @@ class Run:
         if self.schedule.log_due(step):
             self.log(step)
         stop = False
-        rate = self.metrics.rollout().get("rollout/success_rate")
-        if self.schedule.evaluation_due(step, o, len(self.metrics.recent), rate):
+        rollout = self.metrics.rollout()
+        self.warn_of_no_success(rollout)
+        if self.schedule.evaluation_due(step, o, len(self.metrics.recent), rollout):
             found = self.evaluate(step)
+            if cut := cut_in_words(found.values()):
+                print(cut, flush=True)
             self.schedule.evaluated(step, o, sum(r["episodes"] * r["mean_ep_length"] for r in found.values()))
-            stop = o.stop_at_success is not None and passes(found["greedy"], o.stop_at_success)
+            stop = reaches(found["greedy"], o)
         if self.schedule.save_due(step, o) and not checkpoint.is_saved(self.folder, step):
             self.save(step)
         return stop
+
+    def warn_of_no_success(self, rollout: dict[str, float]) -> None:
+        """Says once that --stop-at-success waits for what is never reported."""
+        if self.options.stop_at_success is None or self.warned or not rollout or "rollout/success_rate" in rollout:
+            return
+        self.warned = True
+        print(
+            f"warning: {self.options.env} reports no success, so --stop-at-success has no effect: use --stop-at-return",
+            flush=True,
+        )
 
     def log(self, step: int) -> None:
         """Writes the metrics; a line where there is no progress bar."""
@@ -186,6 +200,8 @@ def print_results(results: dict[str, Evaluation]) -> None:
         success = "" if r["success_rate"] is None else f"  success {r['success_rate']:.3f}"
         cues = "".join(f"  cue {cue}: {rate:.3f}" for cue, rate in r["success_by_cue"].items())
         print(f"{kind:>8}: return {r['mean_reward']:.3f}{success}{cues}  length {r['mean_ep_length']:.1f}")
+    if cut := cut_in_words(results.values()):
+        print(cut)
 
 
 def score(result: Evaluation) -> float:
