@@ -65,6 +65,7 @@ class EpisodeEnd:
     cue: int | None
     env: int  # which environment played it
     at: int  # environment steps taken by all environments up to and with its last
+    cut: bool = False  # an evaluation stopped it
 
 
 @dataclass

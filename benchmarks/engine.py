@@ -22,6 +22,8 @@ from benchmarks.training_runs import make_all, missing
 from reinstate.envs.naming import suggest
 from reinstate.experiment.bench import BenchOptions
 from reinstate.experiment.errors import UserError
+from reinstate.experiment.option_values import WHOLE_NUMBERS
+from reinstate.experiment.standard_streams import guarded
 
 MEASURES = Path(__file__).parent / "measures"
 RESULTS = Path(__file__).parent / "results"
@@ -151,7 +153,12 @@ def draw(suite: Suite, rows: list[Row]) -> None:
 
 def main(words: list[str]) -> int:
     """Runs the command; returns the exit code."""
-    options = tyro.cli(BenchOptions, prog="reinstate bench", args=words)
+    return guarded(lambda: command(words))
+
+
+def command(words: list[str]) -> int:
+    with WHOLE_NUMBERS:
+        options = tyro.cli(BenchOptions, prog="reinstate bench", args=words)
     torch.set_num_threads(1)
     try:
         run(options)

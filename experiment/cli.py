@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from dataclasses import dataclass
@@ -12,13 +13,16 @@ import torch
 import tyro
 
 from reinstate.envs.errors import EnvError
+from reinstate.envs.naming import suggest
 from reinstate.experiment.bench import BenchOptions, bench
 from reinstate.experiment.errors import RunError, UserError
 from reinstate.experiment.evaluation import evaluate
 from reinstate.experiment.inspection import InspectOptions, inspect
+from reinstate.experiment.option_values import WHOLE_NUMBERS, check_ranges
 from reinstate.experiment.options import RunOptions
 from reinstate.experiment.play import PlayOptions, play
 from reinstate.experiment.signals import Stopped
+from reinstate.experiment.standard_streams import guarded
 from reinstate.experiment.trained import load_agent
 from reinstate.experiment.training import print_results, train
 
@@ -41,13 +45,16 @@ class EvaluateOptions:
     """latest, best, or a folder's name in checkpoints/."""
     env_kwargs: tuple[str, ...] = ()
     """Keyword arguments that replace the run's, such as length=1000."""
+    eval_max_steps: int | None = None
+    """Steps after which an episode is cut; by default as in the run."""
 
 
 def evaluate_run(options: EvaluateOptions) -> int:
     """Evaluates and prints the results; returns the exit code."""
-    if options.episodes < 1 or options.seed < 0:
-        raise UserError("--episodes must be at least 1 and --seed not negative")
+    check_ranges({"eval_max_steps": options.eval_max_steps, "episodes": options.episodes, "seed": options.seed})
     agent, trained, step = load_agent(options.run, options.checkpoint, options.env_kwargs)
+    if options.eval_max_steps is not None:
+        trained = dataclasses.replace(trained, eval_max_steps=options.eval_max_steps)
     torch.set_num_threads(trained.torch_threads)
     kinds = {"sampled": False} if options.stochastic else {"greedy": True, "sampled": False}
     results = {kind: evaluate(agent, trained, options.episodes, options.seed, greedy) for kind, greedy in kinds.items()}
@@ -57,6 +64,7 @@ def evaluate_run(options: EvaluateOptions) -> int:
     return 0
 
 
+COMMANDS = ("train", "evaluate", "inspect", "play", "bench")
 Command = (
     Annotated[RunOptions, tyro.conf.subcommand("train", description="Train an agent.")]
     | Annotated[EvaluateOptions, tyro.conf.subcommand("evaluate", description="Evaluate a trained run.")]
@@ -68,19 +76,26 @@ Command = (
 
 def parse(argv: list[str]) -> RunOptions | EvaluateOptions | InspectOptions | PlayOptions | BenchOptions:
     """The options of a command; prints the help or a message and exits where the words are not understood."""
-    return tyro.cli(
-        Command,
-        prog="reinstate",
-        args=argv or ["--help"],
-        config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
-    )
+    with WHOLE_NUMBERS:
+        return tyro.cli(
+            Command,
+            prog="reinstate",
+            args=argv or ["--help"],
+            config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
+        )
 
 
 def main(argv: list[str] | None = None) -> int:
     """The console script; returns the exit code: 2 for bad input, 1 where learning broke down, 130 after Ctrl-C."""
-    argv = sys.argv[1:] if argv is None else argv
-    options = parse(argv)
+    words = sys.argv[1:] if argv is None else argv
+    return guarded(lambda: run(words))
+
+
+def run(words: list[str]) -> int:
+    """Does what the words of a command say; returns the exit code."""
     try:
+        check_command(words)
+        options = parse(words)
         if isinstance(options, EvaluateOptions):
             return evaluate_run(options)
         if isinstance(options, InspectOptions):
@@ -88,8 +103,8 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(options, PlayOptions):
             return play(options)
         if isinstance(options, BenchOptions):
-            return bench(argv[1:])
-        train(options, ["reinstate", *argv])
+            return bench(words[1:])
+        train(options, ["reinstate", *words])
         return 0
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -101,6 +116,13 @@ def main(argv: list[str] | None = None) -> int:
         return stop.exit_code
     except KeyboardInterrupt:
         return 130
+
+
+def check_command(words: list[str]) -> None:
+    """Raises UserError where the first word is no command."""
+    if words and not words[0].startswith("-") and words[0] not in COMMANDS:
+        near = suggest(words[0], COMMANDS)
+        raise UserError(f"there is no command {words[0]!r}.{near} There are: {', '.join(COMMANDS)}")
 
 
 if __name__ == "__main__":

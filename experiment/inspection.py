@@ -16,7 +16,8 @@ from reinstate.agents.rollout import EpisodeEnd
 from reinstate.experiment import files
 from reinstate.experiment.build import build_envs
 from reinstate.experiment.errors import UserError
-from reinstate.experiment.evaluation import play, start_evaluating
+from reinstate.experiment.evaluation import play, start_evaluating, step_limit
+from reinstate.experiment.option_values import check_ranges
 from reinstate.experiment.options import RunOptions
 from reinstate.experiment.pictures import picture, png
 from reinstate.experiment.trained import load_agent
@@ -58,7 +59,7 @@ class Slots:
 
 
 def play_episode(agent: MemoryAgent, options: RunOptions, seed: int, greedy: bool) -> Episodes:
-    """One episode with true observations kept beside its slots."""
+    """One episode, or its beginning where it may never end, with true observations kept beside its slots."""
     envs = build_envs(options, 1)
     try:
         collector = start_evaluating(envs, agent, options, seed, greedy)
@@ -69,7 +70,7 @@ def play_episode(agent: MemoryAgent, options: RunOptions, seed: int, greedy: boo
             total, length = torch.tensor([end.ret]), torch.tensor([end.length])
             buffer.add(state.memory.clone(), total, length, torch.tensor([terminated]))
 
-        play(envs, agent, collector, np.array([1]), keep)
+        play(envs, agent, collector, np.array([1]), keep, step_limit(envs, options))
     finally:
         envs.close()
     return buffer.episodes
@@ -122,8 +123,7 @@ def most_read(spec: ObservationSpec, slots: Slots, count: int) -> np.ndarray:
 
 def inspect(options: InspectOptions) -> int:
     """Writes the sheet; returns the exit code."""
-    if options.seed < 0:
-        raise UserError(f"--seed is {options.seed}; it must not be negative")
+    check_ranges({"seed": options.seed})
     folder = Path(options.run)
     agent, trained, _ = load_agent(folder, options.checkpoint, options.env_kwargs)
     if not isinstance(agent, MemoryAgent):

@@ -3,31 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from reinstate.agents.build import KINDS
 from reinstate.experiment.errors import UserError
-from reinstate.experiment.options import RunOptions, flag_of
+from reinstate.experiment.option_values import check_ranges, flag_of
+from reinstate.experiment.options import RunOptions
 from reinstate.memory.options import MemoryOptions
 from reinstate.memory.recalculation import MODES
 
-RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {  # what must hold: the test, and the options
-    "at least 1": (
-        lambda value: value >= 1,
-        "num_envs total_timesteps eval_episodes torch_threads keep_checkpoints slots embedding_width heads recalculated_codes code_bits "
-        "codec_frames codec_updates rollout_steps epochs replay_batch replay_size",
-    ),
-    "at least 2, as one may still be open": (lambda value: value >= 2, "rollout_decisions"),
-    "between 0 and 1": (lambda value: 0 <= value <= 1, "gae_lambda critic_lambda min_fidelity stop_at_success"),
-    "0 or more": (
-        lambda value: value >= 0,
-        "seed stagger_steps eval_every save_every save_minutes imitation_coef novelty_bonus final_learning_rate ent_coef "
-        "final_ent_coef vf_coef",
-    ),
-    "greater than 0": (lambda value: value > 0, "target_step learning_rate horizon clip_coef max_grad_norm"),
-}
 OF_MEMORY = tuple(f.name for f in dataclasses.fields(MemoryOptions))
 OF_FINISHED_EPISODES = ("replay_size", "replay_batch", "imitation_coef", "novelty_bonus")
 
@@ -37,17 +21,6 @@ def check(options: RunOptions) -> None:
     check_ranges(options.flat())
     check_effects(options, set(options.changed()))
     check_pairs(options)
-
-
-def check_ranges(values: dict[str, Any]) -> None:
-    """Every number by itself."""
-    for name, value in values.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise UserError(f"{flag_of(name)} is {value}; it must be a finite number")
-    for wanted, (is_so, names) in RANGES.items():
-        for name in names.split():
-            if values[name] is not None and not is_so(values[name]):
-                raise UserError(f"{flag_of(name)} is {values[name]}; it must be {wanted}")
 
 
 def check_effects(o: RunOptions, changed: set[str]) -> None:

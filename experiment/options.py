@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import tyro
 
 from reinstate.agents.options import AgentName, LearningOptions
+from reinstate.envs.naming import suggest
 from reinstate.experiment.errors import UserError
+from reinstate.experiment.option_values import check_ranges, converted, shown
 from reinstate.memory.options import MemoryOptions
 
 GROUPS = ("memory", "learning")  # fields that hold options of their own
@@ -35,34 +38,28 @@ def parse_env_kwargs(pairs: Iterable[str]) -> dict[str, Any]:
             raise UserError(f"--env-kwargs takes name=value, such as length=100; {pair!r} is not of that form")
         try:
             kwargs[key] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):  # ValueError: no JSON, or an integer of thousands of digits
             kwargs[key] = PYTHON_NAMES.get(value, value)
     return kwargs
 
 
-def pairs_of(env_kwargs: Mapping[str, object] | Iterable[str]) -> tuple[str, ...]:
-    """Keyword arguments as name=value: the inverse of `parse_env_kwargs`.
+def pairs_of(env_kwargs: object) -> tuple[str, ...]:
+    """Keyword arguments, by name or as name=value, as name=value: the inverse of `parse_env_kwargs`.
 
     >>> pairs_of({"length": 100, "observation": "pixels"})
     ('length=100', 'observation="pixels"')
     """
     if isinstance(env_kwargs, str):
         return (env_kwargs,)
-    if not isinstance(env_kwargs, Mapping):
-        return tuple(env_kwargs)
-    try:
-        return tuple(f"{name}={json.dumps(value)}" for name, value in env_kwargs.items())
-    except TypeError as error:
-        raise UserError(f"env_kwargs must be numbers, strings, True, False or None ({error})") from error
-
-
-def flag_of(name: str) -> str:
-    """The option of the command line that sets a field.
-
-    >>> flag_of("num_envs")
-    '--num-envs'
-    """
-    return "--" + name.replace("_", "-")
+    if isinstance(env_kwargs, Mapping):
+        try:
+            return tuple(f"{name}={json.dumps(value)}" for name, value in env_kwargs.items())
+        except (TypeError, ValueError, RecursionError) as error:
+            raise UserError(f"env_kwargs must be numbers, strings, True, False or None ({error})") from error
+    pairs = tuple(env_kwargs) if isinstance(env_kwargs, Iterable) else ()
+    if not isinstance(env_kwargs, Iterable) or not all(isinstance(pair, str) for pair in pairs):
+        raise UserError(f"env_kwargs is {shown(env_kwargs)}; it must be a dict, or a list of name=value")
+    return pairs
 
 
 @dataclass(frozen=True)
@@ -88,11 +85,16 @@ class RunOptions:
     --total-timesteps."""
     stop_at_success: float | None = None
     """Stop as soon as a greedy evaluation reaches this success rate, over all episodes and for each cue."""
+    stop_at_return: float | None = None
+    """Stop as soon as a greedy evaluation reaches this mean return. For environments that report no success."""
     eval_every: int = 1_000_000
-    """Environment steps between evaluations. 0 evaluates only at the end and, with --stop-at-success, when training
-    episodes come near that rate."""
+    """Environment steps between evaluations. 0 evaluates only at the end and, with --stop-at-success or
+    --stop-at-return, when training episodes come near that."""
     eval_episodes: int = 200
     """Episodes of each evaluation, greedy and sampled."""
+    eval_max_steps: int | None = None
+    """Steps after which an evaluation episode is cut. By default 10,000 where the environment has no time limit, and
+    none where it has one."""
     save_minutes: float = 5.0
     """Minutes between checkpoints. One is also written before each evaluation, at the end, and when a signal ends the
     run. 0: no others."""
@@ -135,10 +137,48 @@ class RunOptions:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> RunOptions:
-        """The inverse of `to_json`."""
-        parts = {
-            "memory": MemoryOptions(**values["memory"]),
-            "learning": LearningOptions(**values["learning"]),
-        }
-        return cls(**{**values, "env_kwargs": tuple(values["env_kwargs"]), **parts})
+    def of(cls, values: Mapping[str, Any]) -> RunOptions:
+        """Options by name, those of `memory` and `learning` among them; those that are left out keep their defaults.
+
+        Raises UserError for unknown names and for values of a wrong type.
+        """
+        hints = {name: hint for part in PARTS for name, hint in hints_of(part).items()}
+        checked: dict[str, Any] = {}
+        for name, value in values.items():
+            if name not in hints:
+                raise UserError(f"there is no option {name!r}.{suggest(name, hints)}")
+            checked[name] = pairs_of(value) if name == "env_kwargs" else converted(name, value, hints[name])
+        own, memory, learning = ({name: checked[name] for name in hints_of(part) if name in checked} for part in PARTS)
+        return cls(**own, memory=MemoryOptions(**memory), learning=LearningOptions(**learning))
+
+    @classmethod
+    def from_json(cls, values: object) -> RunOptions:
+        """The inverse of `to_json`, for values that anybody may have written.
+
+        Raises UserError unless every option is there, of its type and in its range.
+        """
+        flat: dict[str, Any] = {}
+        for part, group in zip(PARTS, (None, *GROUPS), strict=True):
+            found = values if group is None else flat.pop(group)
+            if not isinstance(found, dict):
+                raise UserError(f"{group or 'what it holds'} is {shown(found)}; it must be options by name")
+            names = {f.name for f in dataclasses.fields(part)}
+            for name in sorted(names ^ found.keys()):
+                state = "missing" if name in names else "unknown"
+                raise UserError(f"the option {shown(name)} is {state}: was it written by another version?")
+            flat |= found
+        if not isinstance(flat["env_kwargs"], list):
+            raise UserError(f"env_kwargs is {shown(flat['env_kwargs'])}; it must be a list")
+        options = cls.of(flat)
+        parse_env_kwargs(options.env_kwargs)
+        check_ranges(options.flat())
+        return options
+
+
+PARTS = (RunOptions, MemoryOptions, LearningOptions)
+
+
+@functools.cache
+def hints_of(part: type) -> dict[str, Any]:
+    """The type of each option of one of `PARTS`."""
+    return {name: hint for name, hint in get_type_hints(part).items() if name not in GROUPS}

@@ -25,6 +25,7 @@ from reinstate.envs.naming import find_spec
 from reinstate.experiment.build import count_actions
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.keyboard import read_keys
+from reinstate.experiment.option_values import check_ranges
 from reinstate.experiment.options import parse_env_kwargs
 
 KEY_OF_ACTION = {
@@ -63,8 +64,7 @@ class PlayOptions:
 
 def play(options: PlayOptions) -> int:
     """Plays until the quit key or the end of the input; returns the exit code."""
-    if options.seed is not None and options.seed < 0:
-        raise UserError(f"--seed is {options.seed}; it must not be negative")
+    check_ranges({"seed": options.seed})
     env = make_env(options)
     try:
         keys = keys_of_actions(action_names(env))

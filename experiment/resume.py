@@ -8,10 +8,12 @@ from typing import Any
 
 from reinstate.experiment import checkpoint, files, run_folder
 from reinstate.experiment.errors import UserError
-from reinstate.experiment.options import RunOptions, flag_of, parse_env_kwargs
+from reinstate.experiment.option_values import flag_of
+from reinstate.experiment.options import RunOptions, parse_env_kwargs
 
 MAY_CHANGE = (
-    "total_timesteps eval_every eval_episodes save_every save_minutes keep_checkpoints stop_at_success torch_threads"
+    "total_timesteps eval_every eval_episodes eval_max_steps stop_at_success stop_at_return save_every save_minutes "
+    "keep_checkpoints torch_threads"
 ).split()
 ANYWHERE = ("run_dir", "name", "device", "start_from")  # say where a run is and how it began, not what it does
 

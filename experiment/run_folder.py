@@ -90,8 +90,8 @@ def read_options(path: Path) -> RunOptions:
     values = files.json_of(files.read(config), config)
     try:
         return RunOptions.from_json(values)
-    except (UserError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{config} cannot be read ({error}): was it written by another version?") from error
+    except UserError as error:
+        raise UserError(f"{config}: {error}") from error
 
 
 def _did_you_mean(path: Path) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 from reinstate.experiment.options import RunOptions
 
 LOG_EVERY = 50_000  # environment steps
-# With --stop-at-success an evaluation comes early once the success of the last training episodes, at least
-# EARLY_EPISODES, is this close to the threshold: they are sampled, and a greedy policy does better.
+# With --stop-at-success or --stop-at-return an evaluation comes early once the success or the return of the last
+# training episodes, at least EARLY_EPISODES, is this close to the threshold (of a return: this share of it): they are
+# sampled, and a greedy policy does better.
 EARLY_EVALUATION = 0.02
 EARLY_EPISODES = 100
 
@@ -44,15 +45,10 @@ class Schedule:
             self.save = step + options.save_every
         return due
 
-    def evaluation_due(self, step: int, options: RunOptions, episodes: int, success_rate: float | None) -> bool:
-        """Whether to evaluate at `step`; `success_rate` is that of the last `episodes` training episodes."""
-        threshold = options.stop_at_success
-        near = (
-            threshold is not None
-            and episodes >= EARLY_EPISODES
-            and (success_rate or 0.0) >= threshold - EARLY_EVALUATION
-        )
+    def evaluation_due(self, step: int, options: RunOptions, episodes: int, rollout: dict[str, float]) -> bool:
+        """Whether to evaluate at `step`; `rollout` has the averages of the last `episodes` training episodes."""
         due = options.eval_every > 0 and step >= self.evaluation
+        near = episodes >= EARLY_EPISODES and is_near(rollout, options)
         return due or (near and step >= self.earliest_evaluation)
 
     def evaluated(self, step: int, options: RunOptions, played: float) -> None:
@@ -76,3 +72,12 @@ class Schedule:
         """Restores the values of `state_dict`."""
         for f in fields(self):
             setattr(self, f.name, state[f.name])
+
+
+def is_near(rollout: dict[str, float], options: RunOptions) -> bool:
+    """Whether training episodes are nearly good enough to stop."""
+    success, mean = options.stop_at_success, options.stop_at_return
+    rate, paid = rollout.get("rollout/success_rate"), rollout.get("rollout/ep_rew_mean")
+    return (success is not None and rate is not None and rate >= success - EARLY_EVALUATION) or (
+        mean is not None and paid is not None and paid >= mean - EARLY_EVALUATION * abs(mean)
+    )

@@ -17,15 +17,15 @@ from reinstate.agents.memory_agent import MemoryAgent
 from reinstate.envs.errors import EnvError
 from reinstate.experiment import checkpoint, files, resume, run_folder
 from reinstate.experiment.build import check_device, streams, untrained
-from reinstate.experiment.errors import RunError
-from reinstate.experiment.evaluation import Evaluation, evaluate, passes
+from reinstate.experiment.errors import RunError, UserError
+from reinstate.experiment.evaluation import Evaluation, cut_in_words, evaluate, reaches
 from reinstate.experiment.inspection import most_read, play_episode, slots_of
 from reinstate.experiment.metrics import Metrics
 from reinstate.experiment.option_checks import check
 from reinstate.experiment.options import RunOptions
-from reinstate.experiment.output import on_terminal, say, warn
 from reinstate.experiment.schedule import Schedule
 from reinstate.experiment.signals import Signals, Stopped
+from reinstate.experiment.standard_streams import on_terminal, say, warn
 from reinstate.experiment.trainer import Trainer
 from reinstate.experiment.warm_start import warm_start
 
@@ -104,6 +104,7 @@ class Run:
         self.started = self.last_line = self.last_save = time.perf_counter()
         self.save_seconds = 0.0  # that the last checkpoint took
         self.bar = tqdm(total=options.total_timesteps, unit="step", unit_scale=True, disable=True)
+        self.warned = False
 
     def parts(self) -> dict[str, Stateful]:
         """Everything that a run must remember, by name."""
@@ -119,16 +120,19 @@ class Run:
         except Stopped as stop:
             say(f"\nstopped by {stop} at {self.trainer.steps_done:,} steps. {self.how_to_go_on()}")
             raise
-        except (EnvError, FloatingPointError) as error:
-            self.save()
-            files.replace(self.folder / "error.txt", "".join(traceback.format_exception(error)).encode())
-            say(f"stopped at {self.trainer.steps_done:,} steps. {self.how_to_go_on()}")
+        except UserError:
             raise
         except OSError as error:
             raise RunError(
                 f"{self.folder} cannot be written ({error.strerror or error}) after {self.trainer.steps_done:,} steps: "
                 f"mend that. {self.how_to_go_on()}"
             ) from error
+        except BaseException as error:
+            if self.trainer.envs_failed or isinstance(error, FloatingPointError):  # the agent is whole
+                self.save()
+            files.replace(self.folder / "error.txt", "".join(traceback.format_exception(error)).encode())
+            say(f"stopped at {self.trainer.steps_done:,} steps. {self.how_to_go_on()}")
+            raise
         finally:
             self.close()
 
@@ -199,12 +203,22 @@ class Run:
     def stops(self) -> bool:
         """Evaluates where that is due; True where the result ends the training."""
         o, step = self.options, self.trainer.steps_done
-        rate = self.metrics.rollout().get("rollout/success_rate")
-        if not self.schedule.evaluation_due(step, o, len(self.metrics.recent), rate):
+        rollout = self.metrics.rollout()
+        self.warn_of_no_success(rollout)
+        if not self.schedule.evaluation_due(step, o, len(self.metrics.recent), rollout):
             return False
         found = self.evaluate(step)
+        if cut := cut_in_words(found.values()):
+            say(cut)
         self.schedule.evaluated(step, o, sum(r["episodes"] * r["mean_ep_length"] for r in found.values()))
-        return o.stop_at_success is not None and passes(found["greedy"], o.stop_at_success)
+        return reaches(found["greedy"], o)
+
+    def warn_of_no_success(self, rollout: dict[str, float]) -> None:
+        """Says once that --stop-at-success waits for what is never reported."""
+        if self.options.stop_at_success is None or self.warned or not rollout or "rollout/success_rate" in rollout:
+            return
+        self.warned = True
+        say(f"warning: {self.options.env} reports no success, so --stop-at-success has no effect: use --stop-at-return")
 
     def log(self, step: int) -> None:
         """Writes the metrics; a line where there is no progress bar."""
@@ -291,6 +305,8 @@ def print_results(results: dict[str, Evaluation]) -> None:
         success = "" if r["success_rate"] is None else f"  success {r['success_rate']:.3f}"
         cues = "".join(f"  cue {cue}: {rate:.3f}" for cue, rate in r["success_by_cue"].items())
         say(f"{kind:>8}: return {r['mean_reward']:.3f}{success}{cues}  length {r['mean_ep_length']:.1f}")
+    if cut := cut_in_words(results.values()):
+        say(cut)
 
 
 def score(result: Evaluation) -> float:

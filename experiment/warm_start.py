@@ -10,7 +10,8 @@ from reinstate.agents.interface import Agent
 from reinstate.experiment import checkpoint
 from reinstate.experiment.build import shapes, untrained
 from reinstate.experiment.errors import UserError
-from reinstate.experiment.options import RunOptions, flag_of
+from reinstate.experiment.option_values import flag_of
+from reinstate.experiment.options import RunOptions
 from reinstate.experiment.run_folder import read_options
 
 # Options of the memory that set the shapes of parameters.

@@ -8,7 +8,7 @@ import pytest
 import reinstate
 import reinstate.experiment.trainer
 from reinstate.agents.options import LearningOptions
-from reinstate.experiment.api import command_of, run_options
+from reinstate.experiment.api import command_of
 from reinstate.experiment.cli import parse
 from reinstate.experiment.options import RunOptions
 from reinstate.memory.options import MemoryOptions
@@ -41,12 +41,12 @@ def test_the_command_that_it_writes_down_has_the_same_options():
 
 
 def test_options_by_name():
-    options = run_options({"env": "E-v0", "env_kwargs": ["a=1"], "slots": np.int64(9), "ent_coef": 1, "seed": 3})
+    options = RunOptions.of({"env": "E-v0", "env_kwargs": ["a=1"], "slots": np.int64(9), "ent_coef": 1, "seed": 3})
     assert options.env_kwargs == ("a=1",) and options.seed == 3
     assert options.memory.slots == 9 and type(options.memory.slots) is int
     assert options.learning.ent_coef == 1.0 and type(options.learning.ent_coef) is float
-    assert run_options({"env_kwargs": "a=1"}).env_kwargs == ("a=1",)
-    assert run_options({"stop_at_success": None}) == RunOptions()
+    assert RunOptions.of({"env_kwargs": "a=1"}).env_kwargs == ("a=1",)
+    assert RunOptions.of({"stop_at_success": None}) == RunOptions()
 
 
 @pytest.mark.parametrize(

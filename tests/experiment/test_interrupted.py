@@ -162,7 +162,7 @@ def test_output_that_is_closed_does_not_end_the_training(train, tmp_path, monkey
         real(*arguments, file=file, **keywords)
 
     real = print
-    monkeypatch.setattr("reinstate.experiment.output.print", closed, raising=False)
+    monkeypatch.setattr("reinstate.experiment.standard_streams.print", closed, raising=False)
     assert train(tmp_path / "run", "--agent", "none", steps=64) == 0
     assert "the output cannot be written (Broken pipe); training goes on without it" in capsys.readouterr().err
     assert (tmp_path / "run" / "eval" / "final.json").is_file()

@@ -102,7 +102,8 @@ def test_the_best_checkpoint_is_that_of_the_best_evaluation(train, tmp_path, mon
 
     def scripted(agent, options, episodes, seed, greedy):
         reward = next(scores) if greedy else 0.0
-        return {"episodes": 4, "mean_reward": reward, "mean_ep_length": 1.0, "success_rate": None, "success_by_cue": {}}
+        result = {"mean_reward": reward, "mean_ep_length": 1.0, "success_rate": None, "success_by_cue": {}}
+        return result | {"episodes": 4, "cut": 0, "max_steps": None}
 
     monkeypatch.setattr(reinstate.experiment.training, "evaluate", scripted)
     run = tmp_path / "run"
@@ -119,13 +120,30 @@ def test_training_stops_when_every_cue_succeeds(train, tmp_path, monkeypatch, ra
         calls.append(greedy)
         mean = sum(rates.values()) / 2
         result = {"mean_reward": 0.0, "mean_ep_length": 1.0, "success_rate": mean, "success_by_cue": rates}
-        return result | {"episodes": episodes}
+        return result | {"episodes": episodes, "cut": 0, "max_steps": None}
 
     monkeypatch.setattr(reinstate.experiment.training, "evaluate", scripted)
     run = tmp_path / "run"
     train(run, "--agent", "none", "--stop-at-success", "0.95", "--eval-every", "64", steps=512)
     assert (run / "checkpoints" / "latest").read_text() == f"step_{stops_at:09d}\n"
     assert len(calls) == 2 * stops_at // 64  # the evaluation that stopped training is also the final one
+
+
+def test_training_stops_at_a_return(train, tmp_path, capsys):
+    flags = "--agent none --eval-every 64 --stop-at-return".split()
+    assert train(tmp_path / "stops", *flags, "1", env="CartPole-v1", length=None) == 0
+    assert train(tmp_path / "goes on", *flags, "501", env="CartPole-v1", length=None) == 0
+    assert (tmp_path / "stops" / "checkpoints" / "latest").read_text() == "step_000000064\n"
+    assert (tmp_path / "goes on" / "checkpoints" / "latest").read_text() == "step_000000128\n"
+
+
+def test_success_that_is_never_reported_is_said_once(train, tmp_path, capsys):
+    flags = "--agent none --stop-at-success 0.9".split()
+    assert train(tmp_path / "run", *flags, env="CartPole-v1", length=None, steps=512) == 0
+    said = "warning: CartPole-v1 reports no success, so --stop-at-success has no effect: use --stop-at-return\n"
+    assert capsys.readouterr().out.count(said) == 1
+    assert train(tmp_path / "other", *flags, steps=512) == 0
+    assert "warning" not in capsys.readouterr().out
 
 
 def test_a_line_now_and_then_where_there_is_no_progress_bar(train, tmp_path, monkeypatch, capsys):
