@@ -11,6 +11,7 @@ from typing import Annotated
 import torch
 import tyro
 
+from reinstate.envs.errors import EnvError
 from reinstate.experiment.bench import BenchOptions, bench
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.evaluation import evaluate
@@ -75,7 +76,8 @@ def parse(argv: list[str]) -> RunOptions | EvaluateOptions | InspectOptions | Pl
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The console script; returns the exit code: 2 for bad input, 1 where learning broke down, 130 after Ctrl-C."""
+    """The console script; returns the exit code: 2 for bad input, 1 where learning broke down or an environment
+    failed, 130 after Ctrl-C."""
     argv = sys.argv[1:] if argv is None else argv
     options = parse(argv)
     try:
@@ -92,7 +94,7 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except FloatingPointError as error:
+    except (FloatingPointError, EnvError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
