@@ -19,7 +19,7 @@ from reinstate.envs.engine.pcg64 import generator_to_words, set_generator
 from reinstate.envs.engine.pixels import canvas_of, observation_space_of
 from reinstate.envs.naming import creator_of, make_from
 
-MAX_VIEW = 15  # cells; a larger image is taken for a picture, not for symbols
+MAX_VIEW = 61  # cells: a row of them is one integer of 64 bits
 
 
 def minigrid_class(spec: EnvSpec) -> type[MiniGridEnv] | None:

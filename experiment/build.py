@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -15,12 +16,15 @@ from reinstate.agents.interface import Agent
 from reinstate.agents.memory_agent import MemoryAgent
 from reinstate.agents.networks import ObservationSpec
 from reinstate.envs.adapt import make_vector
+from reinstate.envs.engine.grid import SymbolBox
+from reinstate.envs.errors import EnvError, one_line
+from reinstate.envs.others import OthersVector
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.options import RunOptions, parse_env_kwargs
 from reinstate.memory.slots import bytes_per_slot
 
 MAX_SLOT_BYTES = 256
-MAX_SYMBOL = 10  # the largest number in MiniGrid's symbolic views; arrays with larger ones are images
+REFUSALS = (EnvError, ValueError, TypeError, AssertionError, gym.error.Error)  # some environments assert
 STREAMS = ("parameters", "actions", "learning", "evaluation", "stagger")
 
 
@@ -43,32 +47,26 @@ def check_device(device: str) -> None:
 
 
 def build_envs(options: RunOptions, num_envs: int) -> VectorEnv:
-    """`num_envs` environments, stepped together; raises UserError for an unknown id or keyword."""
+    """`num_envs` environments, stepped together; raises UserError for an unknown id or keyword, and for what cannot be
+    made."""
     try:
         return make_vector(options.env, num_envs, parse_env_kwargs(options.env_kwargs))
-    except (ValueError, TypeError, AssertionError, gym.error.Error) as error:  # some environments assert
-        raise UserError(str(error) or f"{options.env} refuses --env-kwargs {' '.join(options.env_kwargs)}") from error
+    except REFUSALS as error:
+        raise UserError(refusal(error, options.env, options.env_kwargs)) from error
+
+
+def refusal(error: Exception, env: str, env_kwargs: Sequence[str]) -> str:
+    """What is said where an environment cannot be made."""
+    return one_line(error) or f"{env} refuses --env-kwargs {' '.join(env_kwargs)}"
 
 
 def observation_spec(space: gym.Space[Any]) -> ObservationSpec:
-    """The kind and shape of observations: symbolic grids [H, W, 3] uint8 with values up to 10, RGB images [H, W, 3]
-    uint8, or vectors.
-
-    Raises UserError for any other space.
-    """
-    if isinstance(space, gym.spaces.Box):
-        shape = tuple(space.shape)
-        if len(shape) == 3 and shape[2] == 3 and space.dtype == np.uint8:
-            if int(space.high.max()) <= MAX_SYMBOL:
-                return ObservationSpec("grid", shape)
-            if int(space.high.min()) == 255:
-                return ObservationSpec("image", shape)
-        if len(shape) == 1:
-            return ObservationSpec("vector", shape)
-    raise UserError(
-        f"observations {space} are not supported: symbolic grids, RGB images (uint8, [height, width, 3], up to 255) "
-        "and one-dimensional vectors are"
-    )
+    """The kind and shape of observations: MiniGrid's symbols, images [H, W, channels] uint8, or vectors; `build_envs`
+    gives no others."""
+    assert isinstance(space, gym.spaces.Box)
+    if isinstance(space, SymbolBox):
+        return ObservationSpec("grid", space.shape)
+    return ObservationSpec("image" if space.dtype == np.uint8 else "vector", space.shape)
 
 
 def count_actions(space: gym.Space[Any]) -> int:
@@ -103,12 +101,26 @@ def check_slot_size(agent: MemoryAgent) -> None:
 
 
 def untrained(options: RunOptions) -> Agent[Any]:
-    """The agent that a run of these options starts with."""
+    """The agent that a run of these options starts with.
+
+    Raises UserError where an environment of others fails in its first reset or step: nothing has been written yet.
+    """
     envs = build_envs(options, 1)
     try:
+        if isinstance(envs, OthersVector):
+            try_out(envs)
         return build_agent(options, envs.single_observation_space, count_actions(envs.single_action_space))
     finally:
         envs.close()
+
+
+def try_out(envs: OthersVector) -> None:
+    """Raises UserError where a reset or a step fails."""
+    try:
+        envs.reset(seed=0)
+        envs.step(np.zeros(envs.num_envs, dtype=np.int64))
+    except EnvError as error:
+        raise UserError(str(error)) from error
 
 
 def shapes(agent: Agent[Any]) -> list[tuple[int, ...]]:

@@ -16,16 +16,21 @@ CELL = 14  # of a vector's picture
 
 
 def picture(spec: ObservationSpec, observation: np.ndarray) -> np.ndarray:
-    """[H, W, 3] uint8: a symbolic grid in MiniGrid's tiles, an image as it is, a vector as a row of cells (red below
-    zero, blue above, grey at zero; full colour from 1 on)."""
+    """[H, W, 3] uint8: a symbolic grid in MiniGrid's tiles, an image as it is (three of its channels), a vector as a
+    row of cells (red below zero, blue above, grey at zero; full colour from 1 on)."""
     if spec.kind == "grid":
         return enlarged(tiles(observation))
     if spec.kind == "image":
-        return enlarged(observation)
+        return enlarged(coloured(observation))
     size = np.clip(np.abs(observation), 0.0, 1.0)[:, None]
     colour = np.where(observation[:, None] < 0, [200, 40, 40], [40, 80, 200])
     row = (size * colour + (1 - size) * 225).astype(np.uint8)  # [width, 3]
     return np.repeat(np.repeat(row[None], CELL, axis=0), CELL, axis=1)
+
+
+def coloured(image: np.ndarray) -> np.ndarray:
+    """[H, W, 3] of an image [H, W, channels]: grey where it has one or two, the first three of more."""
+    return image[..., :3] if image.shape[2] >= 3 else np.repeat(image[..., :1], 3, axis=2)
 
 
 def tiles(grid: np.ndarray) -> np.ndarray:

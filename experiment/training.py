@@ -61,7 +61,7 @@ def train(options: RunOptions, command: list[str]) -> Path:
         print_results(results)
         return folder
     with Signals() as signals:
-        trainer = build(options, begins=not goes_on)
+        trainer = build(options, begins=not goes_on or not checkpoint.exists(folder))
         try:
             if not goes_on:
                 run_folder.create(folder, options, command)
@@ -87,7 +87,10 @@ def build(options: RunOptions, begins: bool) -> Trainer:
     if begins and options.start_from is not None:
         warm_start(agent, options, Path(options.start_from))
         say(f"begins with the agent of {options.start_from}")
-    return Trainer(options, agent, begins)
+    try:
+        return Trainer(options, agent, begins)
+    except EnvError as error:
+        raise UserError(str(error)) from error
 
 
 class Run:

@@ -33,8 +33,9 @@ class MemoryOptions:
     """K: at most this many unique codes, those with the largest gradients, are recalculated in an update."""
     target_step: float = 10_000.0
     """The step eta of --recalculation target: the stored embedding is moved by -eta times its gradient."""
-    code_bits: int = 294
-    """Bits of an observation's code. The default gives a symbolic 7x7 view 6 for each tile."""
+    code_bits: int | None = None
+    """Bits of an observation's code. By default they follow from it: 6 for each tile of a symbolic view, 294 for a
+    vector, and 294 for an image, or more where that is less than 6 for each patch."""
     min_fidelity: float = 1.0
     """A slot is recalculated only if at least this share of its observation decodes correctly."""
     codec_frames: int = 2048

@@ -29,7 +29,7 @@ from torch import Tensor
 from benchmarks.measures.codec import random_play
 from benchmarks.rows import Row, markdown
 from reinstate.memory.codec.bits import numbers_to_bits
-from reinstate.memory.codec.codec import VERSIONS, Codec
+from reinstate.memory.codec.codec import VERSIONS, Codec, default_bits
 from reinstate.memory.codec.frames import FrameBuffer
 from reinstate.memory.codec.image import ImageAutoencoder, ImageCoder, patch_distance
 from reinstate.memory.codec.patches import PatchGrid
@@ -124,7 +124,7 @@ def live(way: str, seed: int) -> tuple[Codec, list[Written]]:
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     kind, o = RehearsingAutoencoder if way == "rehearsal" else ImageAutoencoder, MemoryOptions()
-    net = kind(SHAPE, o.code_bits)
+    net = kind(SHAPE, default_bits("image", SHAPE))
     codec = Codec(net, KEPT.get(way, VERSIONS))
     buffer = FrameBuffer(o.codec_frames, torch.zeros(SHAPE, dtype=torch.uint8))
     training = CodecTraining(codec, buffer, o.codec_updates, o.min_fidelity)

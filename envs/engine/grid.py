@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from gymnasium import spaces
 from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
 
 from reinstate.envs.engine.batch import ZERO
@@ -62,6 +63,16 @@ class GridState(NamedTuple):
 
 
 EMPTY_CELL = (EMPTY, 0, 0)
+
+SYMBOLS = (len(OBJECT_TO_IDX), len(COLOR_TO_IDX), 4)  # kinds of object, colours, states (4 directions of an agent)
+
+
+class SymbolBox(spaces.Box):
+    """The space of MiniGrid's symbolic views [V, V, 3]. What makes it one is its type: other people's arrays of small
+    numbers are not symbols."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__(0, max(OBJECT_TO_IDX.values()), shape, np.uint8)
 
 
 def empty_world(width: int, height: int) -> GridState:

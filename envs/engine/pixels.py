@@ -27,7 +27,7 @@ def observation_space_of(observation: str, view: int = grid.VIEW) -> spaces.Box:
     """The space of one observation of `view` cells a side: MiniGrid's symbols or 8-pixel tiles."""
     check_choice("observation", observation, OBSERVATIONS)
     if observation == "symbolic":
-        return spaces.Box(low=0, high=max(IDX_TO_OBJECT), shape=(view, view, 3), dtype=np.uint8)
+        return grid.SymbolBox((view, view, 3))
     return spaces.Box(low=0, high=255, shape=(view * TILE, view * TILE, 3), dtype=np.uint8)
 
 

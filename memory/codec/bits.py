@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+MOST_DEFAULT_BITS = 1_200  # of a code, if none are chosen: 150 bytes of a slot's 256, whose other fields take 105
+
 
 def straight_through_sign(x: Tensor) -> Tensor:
     """+1 or -1 forward, the gradient of tanh backward (Bengio et al. 2013, arXiv 1308.3432)."""

@@ -13,22 +13,32 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from reinstate.memory.codec import image, tile
 from reinstate.memory.codec.autoencoders import Autoencoder, Coder
 from reinstate.memory.codec.image import ImageAutoencoder
 from reinstate.memory.codec.tile import TileAutoencoder
 from reinstate.memory.codec.vector import VectorAutoencoder
 
 VERSIONS = 32
+VECTOR_BITS = 294
 
 
-def build_codec(kind: str, shape: Sequence[int], categories: tuple[int, ...], bits: int) -> Codec:
+def default_bits(kind: str, shape: tuple[int, ...]) -> int:
+    """The bits of a code where none are chosen."""
+    if kind == "grid":
+        return tile.default_bits(shape)
+    return image.default_bits(shape) if kind == "image" else VECTOR_BITS
+
+
+def build_codec(kind: str, shape: Sequence[int], categories: tuple[int, ...], bits: int | None) -> Codec:
     """The codec for observations of `shape`; raises ValueError where `bits` do not fit.
 
     Args:
         kind: grid, vector or image.
         categories: of a grid: how many values each channel takes.
-        bits: of a code.
+        bits: of a code; None is the default for this shape.
     """
+    bits = default_bits(kind, tuple(shape)) if bits is None else bits
     if kind == "grid":
         return Codec(TileAutoencoder(tuple(shape), categories, bits))
     if kind == "image":

@@ -18,7 +18,14 @@ import torch
 from torch import Tensor, nn
 
 from reinstate.memory.codec.autoencoders import Autoencoder, Coder, orthogonal
-from reinstate.memory.codec.bits import bits_to_numbers, numbers_to_bits, pack_bits, straight_through_sign, unpack_bits
+from reinstate.memory.codec.bits import (
+    MOST_DEFAULT_BITS,
+    bits_to_numbers,
+    numbers_to_bits,
+    pack_bits,
+    straight_through_sign,
+    unpack_bits,
+)
 from reinstate.memory.codec.patches import PATCHES_AT_A_TIME, PatchGrid
 from reinstate.memory.tensors import unique_by, unique_rows
 
@@ -27,12 +34,23 @@ LEARNING_RATE = 5e-3
 LEAK = 0.02
 COARSE = 0.03  # below this loss (8 grey levels) the step size falls with it: the last grey levels need small steps
 MAX_BITS_PER_PATCH = 32
+BITS, BITS_PER_PATCH = 294, 6
 SAMPLE = 1024  # distinct patches whose distances set the tolerance
 NEARER = 0.45  # of the smallest distance between distinct patches; at 0.5 two patches could share a code
 # Bounds of the tolerance, in grey levels. An error below the lower one does not matter: noise can make patches differ
 # in a single pixel. The upper one is for images whose few colours are far apart: it costs a few more updates. With 8,
 # the embedding network once learnt to distinguish patches from their reconstructions (docs/log).
 MIN_TOLERANCE, MAX_TOLERANCE = 1.0, 2.0
+
+
+def default_bits(shape: tuple[int, ...]) -> int:
+    """294, or more where that is less than 6 for each patch, unless a slot would then be too large.
+
+    >>> default_bits((56, 56, 3)), default_bits((5, 5, 3)), default_bits((210, 160, 3))
+    (294, 294, 420)
+    """
+    patches = PatchGrid.of(shape).count
+    return max(min(BITS, MAX_BITS_PER_PATCH * patches), patches * min(BITS_PER_PATCH, MOST_DEFAULT_BITS // patches))
 
 
 def patch_distance(a: Tensor, b: Tensor) -> Tensor:

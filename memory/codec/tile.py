@@ -7,9 +7,27 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reinstate.memory.codec.autoencoders import Autoencoder, Coder, orthogonal
-from reinstate.memory.codec.bits import bits_to_numbers, numbers_to_bits, pack_bits, straight_through_sign, unpack_bits
+from reinstate.memory.codec.bits import (
+    MOST_DEFAULT_BITS,
+    bits_to_numbers,
+    numbers_to_bits,
+    pack_bits,
+    straight_through_sign,
+    unpack_bits,
+)
 
 LEARNING_RATE = 1e-2  # 2e-3 resolves 22 tile kinds in 200-300 updates, 1e-2 in 50-100
+BITS_PER_TILE = 6
+
+
+def default_bits(shape: tuple[int, ...]) -> int:
+    """6 for each tile, fewer where a slot would then be too large.
+
+    >>> default_bits((7, 7, 3)), default_bits((3, 3, 3)), default_bits((15, 15, 3))
+    (294, 54, 1125)
+    """
+    tiles = shape[0] * shape[1]
+    return tiles * max(1, min(BITS_PER_TILE, MOST_DEFAULT_BITS // tiles))
 
 
 class TileAutoencoder(Autoencoder):
