@@ -18,6 +18,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
+from torch import Tensor
 
 from reinstate.agents.interface import Stateful
 from reinstate.experiment import files
@@ -133,13 +134,29 @@ def load(run: Path, parts: Mapping[str, Stateful], which: str = "latest") -> int
     """
     folder = find(run, which)
     manifest = read_manifest(folder)
-    for part, state in read_parts(folder, manifest, parts).items():
-        try:
-            parts[part].load_state_dict(state)
-        except (KeyError, TypeError, AttributeError, IndexError, RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(f"{folder} does not fit: its part {part!r} cannot be loaded ({reason})") from error
+    for name, state in read_parts(folder, manifest, parts).items():
+        load_part(folder, parts[name], name, state)
     return int(manifest["step"])
+
+
+def load_part(folder: Path, part: Stateful, name: str, state: Any) -> None:
+    """Loads what was read from the checkpoint in `folder`; raises UserError where it is not of this part."""
+    try:
+        part.load_state_dict(state)
+    except (KeyError, TypeError, AttributeError, IndexError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{folder} does not fit: its part {name!r} cannot be loaded ({reason})") from error
+
+
+def read(run: Path, parts: Iterable[str], which: str = "latest") -> dict[str, Any]:
+    """The saved values of some parts of a checkpoint; raises UserError as `load` does."""
+    folder = find(run, which)
+    return read_parts(folder, read_manifest(folder), parts)
+
+
+def shapes(state: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The shapes of an agent's parameters: agents of equal shapes can load each other's states."""
+    return {name: tuple(value.shape) for name, value in state.items() if isinstance(value, Tensor)}
 
 
 def find(run: Path, which: str = "latest") -> Path:

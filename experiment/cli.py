@@ -21,6 +21,7 @@ from reinstate.experiment.inspection import InspectOptions, inspect
 from reinstate.experiment.option_values import WHOLE_NUMBERS, check_ranges
 from reinstate.experiment.options import RunOptions
 from reinstate.experiment.play import PlayOptions, play
+from reinstate.experiment.resume import options_of
 from reinstate.experiment.signals import Stopped
 from reinstate.experiment.standard_streams import guarded
 from reinstate.experiment.trained import load_agent
@@ -47,12 +48,18 @@ class EvaluateOptions:
     """Keyword arguments that replace the run's, such as length=1000."""
     eval_max_steps: int | None = None
     """Steps after which an episode is cut; by default as in the run."""
+    env: str | None = None
+    """Id of the run's environment, where it names a module: the module is then imported."""
+    trust: bool = False
+    """Import the module that the run's environment names."""
 
 
 def evaluate_run(options: EvaluateOptions) -> int:
     """Evaluates and prints the results; returns the exit code."""
     check_ranges({"eval_max_steps": options.eval_max_steps, "episodes": options.episodes, "seed": options.seed})
-    agent, trained, step = load_agent(options.run, options.checkpoint, options.env_kwargs)
+    agent, trained, step = load_agent(
+        options.run, options.checkpoint, options.env_kwargs, options.trust or options.env or False
+    )
     if options.eval_max_steps is not None:
         trained = dataclasses.replace(trained, eval_max_steps=options.eval_max_steps)
     torch.set_num_threads(trained.torch_threads)
@@ -76,13 +83,29 @@ Command = (
 
 def parse(argv: list[str]) -> RunOptions | EvaluateOptions | InspectOptions | PlayOptions | BenchOptions:
     """The options of a command; prints the help or a message and exits where the words are not understood."""
+    config = (tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes)
     with WHOLE_NUMBERS:
-        return tyro.cli(
-            Command,
-            prog="reinstate",
-            args=argv or ["--help"],
-            config=(tyro.conf.OmitArgPrefixes, tyro.conf.OmitSubcommandPrefixes),
-        )
+        if argv[:1] == ["train"] and (folder := value_of(argv, "--resume")) is not None:
+            earlier = options_of(Path(folder), trust="--trust" in argv or value_of(argv, "--env") or False)
+            given = tyro.cli(RunOptions, prog="reinstate train", args=argv[1:], default=earlier, config=config)
+            if given.run_dir != earlier.run_dir:
+                raise UserError("--resume names the run's folder: leave --run-dir out")
+            return dataclasses.replace(given, resume=None, trust=False)
+        return tyro.cli(Command, prog="reinstate", args=argv or ["--help"], config=config)
+
+
+def value_of(words: list[str], flag: str) -> str | None:
+    """The word after a flag, or after its sign of equality.
+
+    >>> value_of(["--env", "a"], "--env"), value_of(["--env=b"], "--env"), value_of(["--env"], "--env")
+    ('a', 'b', None)
+    """
+    for word, following in zip(words, [*words[1:], None], strict=True):
+        if word == flag:
+            return following
+        if word.startswith(flag + "="):
+            return word.removeprefix(flag + "=")
+    return None
 
 
 def main(argv: list[str] | None = None) -> int:

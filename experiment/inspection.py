@@ -41,6 +41,10 @@ class InspectOptions:
     """latest, best, or a folder's name in checkpoints/."""
     env_kwargs: tuple[str, ...] = ()
     """Keyword arguments that replace the run's, such as length=1000."""
+    env: str | None = None
+    """Id of the run's environment, where it names a module: the module is then imported."""
+    trust: bool = False
+    """Import the module that the run's environment names."""
     output: str | None = None
     """The HTML file; by default inspect.html in the run's folder."""
 
@@ -125,7 +129,9 @@ def inspect(options: InspectOptions) -> int:
     """Writes the sheet; returns the exit code."""
     check_ranges({"seed": options.seed})
     folder = Path(options.run)
-    agent, trained, _ = load_agent(folder, options.checkpoint, options.env_kwargs)
+    agent, trained, _ = load_agent(
+        folder, options.checkpoint, options.env_kwargs, options.trust or options.env or False
+    )
     if not isinstance(agent, MemoryAgent):
         raise UserError(f"{folder} was trained with --agent {trained.agent}, which remembers no slots to look at")
     target = Path(options.output) if options.output else folder / "inspect.html"

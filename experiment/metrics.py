@@ -8,6 +8,7 @@ import math
 import os
 import time
 from collections import defaultdict, deque
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -37,20 +38,18 @@ class Metrics:
         self.num_envs: int = options["num_envs"]
         self.unfinished = set(range(self.num_envs))  # environments that have not finished an episode yet
         self.started = time.perf_counter()
+        self.opened = ExitStack()
+        self.sizes: dict[str, int] | None = None  # bytes of each file, of the state that was loaded
         self.seconds_before = 0.0  # that the run has taken in earlier sessions
 
-    def open(self, sizes: dict[str, int] | None = None) -> None:
-        """Opens the files.
-
-        Args:
-            sizes: of the files when the state that was loaded was saved. None where a run begins.
-        """
-        cut_back(self.folder, sizes or {})
-        self.jsonl = (self.folder / JSONL).open("a")
-        self.monitor_file = (self.folder / MONITOR).open("a", newline="")
+    def open(self) -> None:
+        """Opens the files, as long as they were when the state that was loaded was saved; empty where none was."""
+        cut_back(self.folder, self.sizes or {})
+        self.jsonl = self.opened.enter_context((self.folder / JSONL).open("a"))
+        self.monitor_file = self.opened.enter_context((self.folder / MONITOR).open("a", newline=""))
         self.monitor = csv.writer(self.monitor_file)
-        self.writer = SummaryWriter(str(self.folder))
-        if sizes is None:
+        self.writer = self.opened.enter_context(SummaryWriter(str(self.folder)))
+        if self.sizes is None:
             self.monitor.writerow(["step", "r", "l", "success", "cue", "t"])
             plain = {k: v if isinstance(v, (int, float, str, bool)) else str(v) for k, v in self.options.items()}
             for summary in hparams(plain, {"eval/success_rate": 0.0}):  # type: ignore[no-untyped-call]
@@ -129,21 +128,19 @@ class Metrics:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores the values of `state_dict`, and opens the files where they ended then."""
+        """Restores the values of `state_dict`."""
         self.noted = defaultdict(list, {key: list(values) for key, values in state["noted"].items()})
         self.recent = deque((EpisodeEnd(**values) for values in state["recent"]), maxlen=WINDOW)
         self.episodes, self.unfinished = state["episodes"], set(state["unfinished"])
-        self.seconds_before = state["seconds"]
-        self.open(state["files"])
+        self.seconds_before, self.sizes = state["seconds"], state["files"]
 
     def picture(self, tag: str, image: np.ndarray, step: int) -> None:
         """Shows an image [H, W, 3] uint8 in TensorBoard."""
         self.writer.add_image(tag, image, step, dataformats="HWC")
 
     def close(self) -> None:
-        self.writer.close()
-        self.jsonl.close()
-        self.monitor_file.close()
+        """Closes the files, if they were opened."""
+        self.opened.close()
 
 
 def written(folder: Path) -> list[Path]:

@@ -104,6 +104,11 @@ class RunOptions:
     """The last so many checkpoints are kept, and the best."""
     run_dir: str | None = None
     """Folder of the run; by default runs/<env>__<name>__s<seed>__<UTC>. If a run has begun there, it goes on."""
+    resume: str | None = None
+    """Folder of a run that goes on from its last checkpoint, to the bit, with its own options. Only what does not
+    change what is learnt may be given anew, and --total-timesteps."""
+    trust: bool = False
+    """With --resume: import the module that the run's environment names. Naming it by --env does so, too."""
     start_from: str | None = None
     """Folder of an earlier run: training begins with its last agent, not with random parameters. For example, learn at
     a short delay first, then at a long one. Steps and schedules begin anew."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,21 @@ MAY_CHANGE = (
     "total_timesteps eval_every eval_episodes eval_max_steps stop_at_success stop_at_return save_every save_minutes "
     "keep_checkpoints torch_threads"
 ).split()
-ANYWHERE = ("run_dir", "name", "device", "start_from")  # say where a run is and how it began, not what it does
+ANYWHERE = (
+    "run_dir",
+    "name",
+    "device",
+    "resume",
+    "trust",
+    "start_from",
+)  # say where a run is and how it began, not what it does
+
+
+def options_of(folder: Path, trust: bool | str) -> RunOptions:
+    """The options of a run that shall go on; raises UserError where its environment's module is not trusted."""
+    earlier = run_folder.read_options(folder)
+    check_trust(folder, earlier, trust)
+    return dataclasses.replace(earlier, run_dir=str(folder), resume=None, trust=False)
 
 
 def check_same(folder: Path, options: RunOptions) -> None:
@@ -35,6 +50,20 @@ def check_manifest(folder: Path, options: RunOptions, manifest: Mapping[str, Any
         raise UserError(
             f"{folder / 'config.json'} is not that of the checkpoint: {flag_of(name)} is {shown(here)}, and the "
             f"checkpoint was written with {shown(there)}"
+        )
+
+
+def check_trust(folder: Path, earlier: RunOptions, trust: bool | str) -> None:
+    """Raises UserError where a run names a module that would be imported, and the user has not said that it may.
+
+    Args:
+        trust: True, or the id of the run's environment, named by the user.
+    """
+    module, colon, _ = earlier.env.rpartition(":")
+    if colon and trust is not True and trust != earlier.env:
+        raise UserError(
+            f"{folder} was trained on {earlier.env}, and using it imports the module {module!r}: if you trust it, add "
+            f"--trust or --env {earlier.env}"
         )
 
 

@@ -151,11 +151,11 @@ class Run:
             say(line)
         say(f"run folder {self.folder}")
         say(f"watch it: tensorboard --logdir {self.folder}")
-        if goes_on and checkpoint.exists(self.folder):
-            self.load()
+        if goes_on:
+            if checkpoint.exists(self.folder):
+                self.load()
             self.note_going_on(command)
-        else:
-            self.metrics.open()
+        self.metrics.open()
         self.began_at = self.trainer.steps_done
         self.bar = tqdm(
             total=self.options.total_timesteps,

@@ -8,7 +8,6 @@ from typing import Any
 from reinstate.agents.build import KINDS
 from reinstate.agents.interface import Agent
 from reinstate.experiment import checkpoint
-from reinstate.experiment.build import shapes, untrained
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.option_values import flag_of
 from reinstate.experiment.options import RunOptions
@@ -21,8 +20,7 @@ WIDTHS = ("slots", "embedding_width", "heads", "compare", "code_bits")
 def warm_start(agent: Agent[Any], options: RunOptions, earlier: Path) -> None:
     """Loads the last checkpoint of the run in folder `earlier` into `agent`, parameters and codec.
 
-    Adam's averages, synthetic returns, the finished episodes and the codec's frames are not in a checkpoint: they begin
-    anew, as do steps and schedules.
+    All else begins anew: steps and schedules, Adam's averages, finished episodes, the codec's frames.
 
     Raises:
         UserError: that agent has other parts, or its environment other observations or actions.
@@ -36,9 +34,10 @@ def warm_start(agent: Agent[Any], options: RunOptions, earlier: Path) -> None:
             raise UserError(
                 f"--start-from {earlier}: {flag_of(name)} is {there} there and {here} here: give this run the same"
             )
-    if shapes(untrained(theirs)) != shapes(agent):
+    state = checkpoint.read(earlier, ["agent"])["agent"]
+    if checkpoint.shapes(state) != checkpoint.shapes(agent.state_dict()):
         raise UserError(
             f"--start-from {earlier}: {theirs.env} has other observations or actions than {options.env}, and its agent "
             "cannot play here: choose a run whose environment has the same ones"
         )
-    checkpoint.load(earlier, {"agent": agent})
+    agent.load_state_dict(state)

@@ -73,12 +73,14 @@ def test_mistakes_are_one_sentence_and_write_nothing(tmp_path, monkeypatch, opti
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, FloatingPointError])
-def test_what_ends_training_early_is_raised(tmp_path, monkeypatch, error):
+@pytest.mark.parametrize(
+    ("error", "where", "steps"), [(KeyboardInterrupt, "collect", 0), (FloatingPointError, "update", 64)]
+)
+def test_what_ends_training_early_is_raised(tmp_path, monkeypatch, error, where, steps):
     def broken(*_):
         raise error
 
-    monkeypatch.setattr(reinstate.experiment.trainer, "update", broken)
+    monkeypatch.setattr(reinstate.experiment.trainer, where, broken)
     with pytest.raises(error):
         reinstate.train("Reinstate/TMazePassive-v0", run_dir=tmp_path / "run", **TINY)
-    assert reinstate.load_agent(tmp_path / "run")[2] == 64
+    assert reinstate.load_agent(tmp_path / "run")[2] == steps

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 import re
 import shutil
 
@@ -68,12 +67,10 @@ def first_with_slots(agent, options, count):
 
 
 @pytest.mark.parametrize("mode", ["direct", "none"])
-def test_slots_of_an_episode(memory_run, tmp_path, mode):
+def test_slots_of_an_episode(train, tmp_path, mode):
     """After this little training the codec reads most of the few views: what is reinstated is what was seen."""
-    run = shutil.copytree(memory_run, tmp_path / "run")
-    config = json.loads((run / "config.json").read_text())
-    config["memory"]["recalculation"] = mode  # the same parameters, read in another way
-    (run / "config.json").write_text(json.dumps(config))
+    run = tmp_path / "run"
+    assert train(run, "--recalculation", mode, env="Reinstate/GridTMazePassive-v0", steps=320) == 0
     agent, options, _ = load_agent(run)
     seed, episode, slots = first_with_slots(agent, options, 2)
     assert (np.diff(slots.step) > 0).all()

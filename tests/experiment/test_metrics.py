@@ -13,6 +13,7 @@ def end(env: int, success: bool | None = True, at: int = 9) -> EpisodeEnd:
 @pytest.fixture
 def metrics(tmp_path):
     found = Metrics(tmp_path, {"num_envs": 3})
+    found.open()
     yield found
     found.close()
 
@@ -38,10 +39,11 @@ def test_an_environment_that_never_ends_hides_the_others_only_for_a_while(metric
 
 def test_who_has_not_finished_is_remembered(metrics, tmp_path):
     metrics.note_episodes([end(0), end(1)])
-    other = Metrics(tmp_path / "other", {"num_envs": 3})
-    other.load_state_dict(metrics.state_dict())
+    state = metrics.state_dict()
+    other = Metrics(tmp_path, {"num_envs": 3})
+    other.load_state_dict(state)
+    other.open()
     other.note_episodes([end(0)])
     assert other.rollout() == {}
     other.note_episodes([end(2)])
     assert other.rollout() != {}
-    other.close()

@@ -15,7 +15,7 @@ FILES = "config.json command.txt versions.json constants.json metrics.jsonl moni
 
 
 def weights(folder):
-    (found,) = (folder / "checkpoints").glob("step_*/weights.safetensors")
+    (found,) = (folder / "checkpoints").glob("step_*/agent.safetensors")
     return load_file(found)
 
 

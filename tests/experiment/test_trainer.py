@@ -1,6 +1,7 @@
 """Training as a value: what is saved is all that the next step needs."""
 
 import json
+import shutil
 
 import pytest
 import torch
@@ -81,10 +82,17 @@ def test_metrics_go_on_from_their_state(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     first, second = Metrics(tmp_path / "a", {"num_envs": 2}), Metrics(tmp_path / "b", {"num_envs": 2})
+    first.open()
     first.note_episodes(ends)
     first.note({"x": 1.0, "nothing": float("nan")})
     first.note({"x": 2.0})
-    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    state = json.loads(json.dumps(first.state_dict()))
+    first.write(20)  # lost with the session
+    shutil.copytree(tmp_path / "a", tmp_path / "b", dirs_exist_ok=True)
+    first.load_state_dict(state)
+    second.load_state_dict(state)
+    second.open()
+    assert (tmp_path / "b" / "metrics.jsonl").read_text() == ""
     written = second.write(28)
     assert written == first.write(28)
     assert written == {

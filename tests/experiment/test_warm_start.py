@@ -11,7 +11,7 @@ from reinstate.experiment.trained import load_agent
 
 
 def weights(folder):
-    (found,) = (folder / "checkpoints").glob("step_*/weights.safetensors")
+    (found,) = (folder / "checkpoints").glob("step_*/agent.safetensors")
     return load_file(found)
 
 
@@ -26,7 +26,7 @@ def test_a_run_can_start_from_another_one(train, tmp_path, capsys, monkeypatch, 
     assert f"begins with the agent of {first}\n" in capsys.readouterr().out
     a, b, c = weights(first), weights(other), weights(then)
     assert all(torch.equal(a[k], c[k]) for k in a) and not all(torch.equal(a[k], b[k]) for k in a)
-    again, _ = split({"agent": load_agent(then)[0].state_dict()})  # from its own folder alone
+    again, _ = split(load_agent(then)[0].state_dict())  # from its own folder alone
     assert all(torch.equal(c[k], t) for k, t in again.items())
 
 
