@@ -18,7 +18,7 @@ check: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	mkdir -p $(LINKS)
-	ln -sfn $(addprefix ../../../,agents envs experiment memory reinstate/__init__.py reinstate/__main__.py) $(LINKS)
+	ln -sfn $(addprefix ../../../,agents envs experiment memory reinstate/__init__.py reinstate/__main__.py reinstate/compiled.py) $(LINKS)
 	ln -sfn ../../benchmarks build/links
 	$(BIN)/mypy
 

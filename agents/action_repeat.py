@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
+
+from reinstate.compiled import njit
 
 GROWTH = 4.0  # of the interval between two decisions while nothing changes
 OWN_CHANGES = 4

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
 from reinstate.agents.rollout import Outcome
+from reinstate.compiled import njit
 from reinstate.memory.episodes import Events
 
 

@@ -53,6 +53,7 @@ class MiniGridVector(BatchEnv):
         space = observation_space_of(observation, env.agent_view_size)
         layout = rules.Layout(
             max_steps=env.max_steps,
+            time_limit=min(env.max_steps, spec.max_episode_steps or env.max_steps),
             see_through_walls=env.see_through_walls,
             canvas=canvas_of(observation, env.agent_view_size),
             random_length=self._is_memory and env.random_length,

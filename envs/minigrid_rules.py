@@ -29,7 +29,8 @@ START_ROOM_END = 4  # the column of its exit, in MiniGrid-Memory
 class Layout(NamedTuple):
     """What the options of a MiniGrid environment decide."""
 
-    max_steps: int
+    max_steps: int  # what rewards are measured by
+    time_limit: int  # steps until an episode is truncated: max_steps, or fewer where the registration says so
     see_through_walls: bool
     canvas: Canvas | None  # None: symbols
     random_length: bool  # of the hallway of MiniGrid-Memory
@@ -158,7 +159,7 @@ def step_of(outcome: Callable[..., int], before: Callable[..., bool]) -> Callabl
         state.success[b] = result == SUCCESS
         reward = 1 - 0.9 * (step / layout.max_steps) if result == SUCCESS else 0.0
         # An episode may be terminated and truncated by the same step, as in MiniGrid.
-        return reward, result != GOES_ON, step >= layout.max_steps
+        return reward, result != GOES_ON, step >= layout.time_limit
 
     return step_one
 

@@ -137,6 +137,14 @@ def run(words: list[str]) -> int:
         return 1
     except Stopped as stop:
         return stop.exit_code
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "allocate memory" not in str(error):  # torch's words
+            raise
+        print(
+            "error: this machine has too little memory: lower --num-envs, --slots, --replay-size or --env-kwargs",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         return 130
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
 from collections.abc import Iterable
 
 from reinstate.agents.build import KINDS
@@ -14,6 +16,8 @@ from reinstate.memory.recalculation import MODES
 
 OF_MEMORY = tuple(f.name for f in dataclasses.fields(MemoryOptions))
 OF_FINISHED_EPISODES = ("replay_size", "replay_batch", "imitation_coef", "novelty_bonus")
+# At least this much is allocated for each of these, whatever the environment and the agent.
+ENV_BYTES, FRAME_BYTES, DECISION_BYTES = 2_000, 16, 26
 
 
 def check(options: RunOptions) -> None:
@@ -21,6 +25,7 @@ def check(options: RunOptions) -> None:
     check_ranges(options.flat())
     check_effects(options, set(options.changed()))
     check_pairs(options)
+    check_memory(options)
 
 
 def check_effects(o: RunOptions, changed: set[str]) -> None:
@@ -62,3 +67,30 @@ def check_pairs(o: RunOptions) -> None:
             f"--replay-batch {o.learning.replay_batch} is more than the {o.learning.replay_size} of --replay-size: "
             "raise that, or lower it"
         )
+
+
+def check_memory(o: RunOptions) -> None:
+    """Raises UserError where something surely does not fit this machine's memory: before it is allocated."""
+    learning, slot = o.learning, 4 * o.memory.embedding_width  # bytes of a slot, of which the embedding is a part
+    needed = {"--num-envs": o.num_envs * ENV_BYTES, "--codec-frames": o.memory.codec_frames * FRAME_BYTES}
+    steps = min(learning.rollout_steps, o.total_timesteps // o.num_envs)
+    needed["--num-envs times --rollout-steps"] = o.num_envs * steps * DECISION_BYTES
+    needed["--num-envs times --slots"] = o.num_envs * o.memory.slots * slot
+    needed["--replay-size times --slots"] = learning.replay_size * o.memory.slots * slot
+    if not KINDS[o.agent].has_slots:
+        needed = {what: size for what, size in needed.items() if what.startswith("--num-envs") and "slots" not in what}
+    what, size = max(needed.items(), key=lambda item: item[1])
+    there = machine_memory()
+    if size > there:
+        raise UserError(
+            f"{what} would take at least {size / 2**30:,.0f} GiB, and this machine has {there / 2**30:,.0f} GiB of "
+            "memory: choose less"
+        )
+
+
+def machine_memory() -> float:
+    """Bytes of memory; infinite where they are not known."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on every system
+        return math.inf

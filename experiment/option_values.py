@@ -17,10 +17,11 @@ LARGEST = 2**63 - 1  # of a whole number
 RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {  # what must hold: the test, and the options
     "at least 1": (
         lambda value: value >= 1,
-        "num_envs total_timesteps episodes eval_episodes eval_max_steps slots embedding_width heads recalculated_codes "
-        "code_bits codec_frames codec_updates rollout_steps epochs replay_batch replay_size keep_checkpoints",
+        "num_envs total_timesteps episodes eval_episodes eval_max_steps slots recalculated_codes codec_frames "
+        "codec_updates rollout_steps epochs replay_batch replay_size keep_checkpoints",
     ),
-    "from 1 to 1024": (lambda value: 1 <= value <= 1024, "torch_threads"),
+    "from 1 to 1024": (lambda value: 1 <= value <= 1024, "torch_threads embedding_width heads"),
+    "from 1 to 2048": (lambda value: 1 <= value <= 2048, "code_bits"),
     "at least 2, as one may still be open": (lambda value: value >= 2, "rollout_decisions"),
     "between 0 and 1": (lambda value: 0 <= value <= 1, "gae_lambda critic_lambda min_fidelity stop_at_success"),
     "0 or more": (

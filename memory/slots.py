@@ -10,9 +10,9 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
+from reinstate.compiled import njit
 from reinstate.memory.tensors import TensorStruct
 
 

@@ -11,8 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
+
+from reinstate.compiled import njit
 
 _MIX = np.int64(0x9E3779B97F4A7C15 - 2**64)  # 2^64 / golden ratio, as in splitmix64
 

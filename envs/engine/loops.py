@@ -17,8 +17,9 @@ from types import FunctionType
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
-from numba import njit
 from numba.core.dispatcher import Dispatcher
+
+from reinstate.compiled import njit
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 _jit: Any = njit  # its type knows nothing of _nrt, which tells whether references to arrays are counted

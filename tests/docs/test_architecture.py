@@ -25,7 +25,7 @@ def imported(path: Path) -> set[str]:
             # `from reinstate import envs` names a folder, `from reinstate import evaluate` a public name
             names += [f"{node.module}.{alias.name}" for alias in node.names]
     parts = [name.split(".") for name in names if name.split(".")[0] == "reinstate"]
-    return {part[1] if len(part) > 1 and part[1] in ALLOWED else "reinstate" for part in parts}
+    return {part[1] if len(part) > 1 and part[1] in {*ALLOWED, "compiled"} else "reinstate" for part in parts}
 
 
 @pytest.mark.parametrize("folder", ALLOWED)

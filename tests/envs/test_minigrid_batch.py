@@ -17,7 +17,7 @@ from minigrid.wrappers import RGBImgPartialObsWrapper
 
 import reinstate
 from reinstate.envs.adapt import is_batched, make_single, make_vector
-from reinstate.envs.engine.grid import BOX, DONE, EMPTY, PICKUP
+from reinstate.envs.engine.grid import BOX, DONE, EMPTY, LEFT, PICKUP
 from reinstate.envs.engine.pcg64 import generator_to_words
 from reinstate.envs.engine.pixels import TILE
 from reinstate.envs.minigrid_batch import MAX_VIEW, MiniGridVector, has_rules, minigrid_class
@@ -332,3 +332,61 @@ def test_importing_envs_is_cheap() -> None:
     """Registering ids needs neither the compiler nor MiniGrid."""
     code = "import reinstate.envs, sys; assert not {'numba', 'minigrid', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.fixture
+def own_ids():
+    """MiniGrid classes, and one of ours, under ids of a user's own with time limits and wrappers."""
+    unlock, wrapper = "minigrid.envs:UnlockEnv", gym.wrappers.TransformReward.wrapper_spec(func=float)
+    gym.register("Own/Short-v0", unlock, max_episode_steps=20)
+    gym.register("Own/Long-v0", unlock, max_episode_steps=500, kwargs={"max_steps": 30})
+    gym.register("Own/Unchecked-v0", unlock, max_episode_steps=7, order_enforce=False, disable_env_checker=True)
+    gym.register("Own/Wrapped-v0", unlock, max_episode_steps=9, additional_wrappers=(wrapper,))
+    maze = "reinstate.envs.tmaze:TMaze"
+    gym.register("Own/Maze-v0", maze, vector_entry_point=f"{maze}Vector", max_episode_steps=3)
+    yield
+    for env_id in [env_id for env_id in gym.registry if env_id.startswith("Own/")]:
+        del gym.registry[env_id]
+
+
+@pytest.mark.parametrize(
+    "name, limit, is_fast", [("Short", 20, True), ("Long", 30, True), ("Unchecked", 7, True), ("Wrapped", 9, False)]
+)
+def test_a_time_limit_of_the_registration_counts(own_ids: None, name: str, limit: int, is_fast: bool) -> None:
+    """Step for step what `gymnasium.make` gives; the reward still knows MiniGrid's own limit."""
+    env_id = f"Own/{name}-v0"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore" if not is_fast else "error")
+        batch = make_vector(env_id, 3)
+    assert is_batched(env_id) is is_fast
+    slow = SyncVectorEnv([lambda: gym.make(env_id)] * 3, autoreset_mode=batch.metadata["autoreset_mode"])
+    batch.reset(seed=[2, 4, 6])
+    slow.reset(seed=[2, 4, 6])
+    rng, lengths, won = np.random.default_rng(0), [], 0
+    singles, length = [env.unwrapped for env in slow.envs], np.zeros(3, dtype=int)
+    for _ in range(120 if is_fast else limit):
+        actions = np.array([LEFT, *(clever_action(single, False, rng) for single in singles[1:])])
+        observations, *ours, _ = batch.step(actions)
+        theirs_seen, *theirs, _ = slow.step(actions)
+        for one, other in zip(ours, theirs, strict=True):
+            assert_same(one, other)
+        length += 1
+        lengths += length[ours[2]].tolist()
+        won += (ours[0] > 0).sum()
+        length[ours[1] | ours[2]] = 0
+        if is_fast:
+            np.testing.assert_array_equal(observations, theirs_seen["image"])
+    assert set(lengths) == {limit}, "truncated there, and nowhere else"
+    assert won > 0 or limit < 10
+
+
+def test_a_time_limit_of_one_of_ours_counts(own_ids: None) -> None:
+    envs = make_vector("Own/Maze-v0", 2, {"length": 10})
+    assert not is_batched("Own/Maze-v0")
+    envs.reset(seed=0)
+    assert [envs.step(np.array([0, 1]))[3].tolist() for _ in range(4)] == [
+        [False] * 2,
+        [False] * 2,
+        [True] * 2,
+        [False] * 2,
+    ]
