@@ -143,7 +143,7 @@ def load_part(folder: Path, part: Stateful, name: str, state: Any) -> None:
     """Loads what was read from the checkpoint in `folder`; raises UserError where it is not of this part."""
     try:
         part.load_state_dict(state)
-    except (KeyError, TypeError, AttributeError, IndexError, RuntimeError, ValueError) as error:
+    except Exception as error:  # whatever a state of another version, or of a forger, leads to
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{folder} does not fit: its part {name!r} cannot be loaded ({reason})") from error
 
@@ -183,6 +183,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         )
     if manifest.pop("sha256", None) != digest_of_json(manifest):
         raise UserError(f"{path} is damaged: its checksum is not the one that it names")
+    if not isinstance(manifest.get("step"), int) or not isinstance(manifest.get("files"), dict):
+        raise UserError(f"{path} is not a manifest of a checkpoint")
     return manifest
 
 

@@ -53,7 +53,7 @@ class Metrics:
             self.monitor.writerow(["step", "r", "l", "success", "cue", "t"])
             plain = {k: v if isinstance(v, (int, float, str, bool)) else str(v) for k, v in self.options.items()}
             for summary in hparams(plain, {"eval/success_rate": 0.0}):  # type: ignore[no-untyped-call]
-                self.writer._get_file_writer().add_summary(summary)  # type: ignore[no-untyped-call]
+                self.writer._get_file_writer().add_summary(summary)
 
     @property
     def seconds(self) -> float:

@@ -45,7 +45,10 @@ def check_same(folder: Path, options: RunOptions) -> None:
 
 def check_manifest(folder: Path, options: RunOptions, manifest: Mapping[str, Any]) -> None:
     """Raises UserError where config.json is not that of a checkpoint."""
-    saved = RunOptions.from_json(manifest["options"])
+    try:
+        saved = RunOptions.from_json(manifest.get("options"))
+    except UserError as error:
+        raise UserError(f"the options in a manifest of {folder} are not right: {error}") from error
     for name, there, here in differences(saved.flat(), options.flat()):
         raise UserError(
             f"{folder / 'config.json'} is not that of the checkpoint: {flag_of(name)} is {shown(here)}, and the "

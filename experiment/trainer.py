@@ -112,7 +112,7 @@ class Trainer:
         mask = np.zeros(self.envs.num_envs, dtype=bool)
         mask[index] = True
         seeds = spawn_seeds(self.options.seed + self.steps_done, self.envs.num_envs, "training")
-        observation, _ = self.envs.reset(seed=seeds, options={"reset_mask": mask})
+        observation, _ = self.envs.reset(seed=seeds, options={"reset_mask": mask})  # type: ignore[arg-type]
         self.collector.restart(index, observation[index])
 
 

@@ -18,7 +18,9 @@ from reinstate.experiment.run_folder import read_options
 CONFIG = RunOptions(env_kwargs=("length=5",)).to_json()
 PLACES = [(None, name) for name in CONFIG] + [(group, name) for group in GROUPS for name in CONFIG[group]]
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["memory", "lstm", "1e6", ""]),
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.sampled_from(["memory", "lstm", "1e6", ""])
+    ),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
     max_leaves=8,
 )
