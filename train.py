@@ -2,7 +2,7 @@
 
 import sys
 
-from reinstate.experiment.cli import main
+from reinstate.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main(["train", *sys.argv[1:]]))
