@@ -37,7 +37,9 @@ def observations_of(env: gym.Env, env_id: str) -> Observations:
     Raises:
         ValueError: the space cannot be made a vector or an image, or is too large.
     """
-    space = env.observation_space
+    space = getattr(env, "observation_space", None)
+    if not isinstance(space, spaces.Space):
+        raise ValueError(f"{env_id} has no observation space.")
     if isinstance(space, spaces.Dict) and "image" in space.spaces:
         left_out = [key for key in space.spaces if key != "image"]
         if left_out and not isinstance(env.unwrapped, MiniGridEnv):
