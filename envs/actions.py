@@ -19,7 +19,9 @@ def actions_of(env: gym.Env, env_id: str) -> tuple[spaces.Discrete, Callable[[in
     Raises:
         ValueError: some part of the space is not discrete, or there are too many combinations.
     """
-    space = env.action_space
+    space = getattr(env, "action_space", None)
+    if not isinstance(space, spaces.Space):
+        raise ValueError(f"{env_id} has no action space.")
     if isinstance(space, spaces.Box):
         raise ValueError(
             f"{env_id} has the continuous actions {space}: only discrete ones are supported, so register it with a "

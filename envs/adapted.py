@@ -9,7 +9,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from reinstate.envs.errors import IllegalReturn, line_of_definition
+from reinstate.envs.errors import EnvError, IllegalReturn, cause_of, line_of_definition
 from reinstate.envs.observations import Observations
 
 
@@ -75,6 +75,29 @@ class Adapted(gym.Wrapper[np.ndarray, Any, Any, Any]):
 
     def _place(self, method: str) -> str:
         return line_of_definition(getattr(type(self.env.unwrapped), method))
+
+
+class Named(gym.Wrapper[Any, Any, Any, Any]):
+    """An environment whose failures in reset, step and render are an EnvError with its name."""
+
+    def reset(self, **options: Any) -> Any:
+        """As in gymnasium."""
+        return self._try("reset", self.env.reset, **options)
+
+    def step(self, action: Any) -> Any:
+        """As in gymnasium."""
+        return self._try("step", self.env.step, action)
+
+    def render(self) -> Any:
+        """As in gymnasium."""
+        return self._try("render", self.env.render)
+
+    def _try(self, name: str, method: Callable[..., Any], *given: Any, **options: Any) -> Any:
+        try:
+            return method(*given, **options)
+        except Exception as error:
+            env_id = self.spec.id if self.spec is not None else type(self.unwrapped).__name__
+            raise EnvError(f"{env_id} failed in {name}: {cause_of(error)}") from error
 
 
 def _is_in_gymnasium(error: BaseException) -> bool:

@@ -45,7 +45,7 @@ def line_of(error: BaseException) -> str | None:
     others = [
         (frame.f_code.co_filename, line)
         for frame, line in frames
-        if not str(frame.f_globals.get("__name__")).startswith(("gymnasium.", "reinstate.", "importlib."))
+        if str(frame.f_globals.get("__name__")).partition(".")[0] not in ("gymnasium", "reinstate", "importlib")
         and not frame.f_code.co_filename.startswith("<")
     ]
     own = [place for place in others if not place[0].startswith(INSTALLED)]

@@ -12,7 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.spaces.utils import flatdim, flatten
 from minigrid.minigrid_env import MiniGridEnv
-from minigrid.wrappers import FullyObsWrapper, ImgObsWrapper, ViewSizeWrapper
+from minigrid.wrappers import FullyObsWrapper, ImgObsWrapper, OneHotPartialObsWrapper, ViewSizeWrapper
 
 from reinstate.envs.engine.grid import SYMBOLS, SymbolBox
 from reinstate.envs.errors import IllegalReturn
@@ -37,7 +37,9 @@ def observations_of(env: gym.Env, env_id: str) -> Observations:
     Raises:
         ValueError: the space cannot be made a vector or an image, or is too large.
     """
-    space = env.observation_space
+    space = getattr(env, "observation_space", None)
+    if not isinstance(space, spaces.Space):
+        raise ValueError(f"{env_id} has no observation space.")
     if isinstance(space, spaces.Dict) and "image" in space.spaces:
         left_out = [key for key in space.spaces if key != "image"]
         if left_out and not isinstance(env.unwrapped, MiniGridEnv):
@@ -60,7 +62,7 @@ def _observations_of(env: gym.Env, env_id: str, space: spaces.Space[Any]) -> Obs
             return _symbols(space)
         is_empty = 0 in space.shape
         if not is_empty and (len(space.shape) == 3 or (len(space.shape) == 2 and np.prod(space.shape) > LARGEST_BOARD)):
-            return _image(space)
+            return _image(spaces.Box(0, 1, space.shape, np.uint8) if is_one_hot(env) else space)
     try:
         width = flatdim(space)
     except (ValueError, NotImplementedError):
@@ -190,6 +192,15 @@ def is_symbolic(env: gym.Env) -> bool:
     return isinstance(env, MiniGridEnv) and type(env).gen_obs is MiniGridEnv.gen_obs
 
 
+def is_one_hot(env: gym.Env) -> bool:
+    """Whether MiniGrid's wrapper made 0 and 1 of the symbols: its space says that they go up to 255."""
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, OneHotPartialObsWrapper):
+            return True
+        env = env.env
+    return False
+
+
 def _symbols(space: spaces.Box) -> Observations:
     """The same observation, declared as symbols."""
     categories = np.array(SYMBOLS)
@@ -198,7 +209,7 @@ def _symbols(space: spaces.Box) -> Observations:
         symbols = _bytes(observation, space.shape)
         if (symbols >= categories).any():
             raise IllegalReturn(
-                "its view has objects, colours or states that MiniGrid itself does not have: pass "
+                "its view has kinds, colours or states that MiniGrid itself does not have: pass "
                 "--env-kwargs observation=pixels"
             )
         return symbols

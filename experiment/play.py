@@ -19,10 +19,12 @@ from gymnasium.wrappers import HumanRendering
 from minigrid.minigrid_env import MiniGridEnv
 
 from reinstate.envs.adapt import make_single
+from reinstate.envs.adapted import Named
 from reinstate.envs.engine.pixels import things_in
 from reinstate.envs.grid_tmaze import SingleMaze
 from reinstate.envs.naming import find_spec
-from reinstate.experiment.build import count_actions
+from reinstate.envs.others import success_of
+from reinstate.experiment.build import REFUSALS, count_actions, refusal
 from reinstate.experiment.errors import UserError
 from reinstate.experiment.keyboard import read_keys
 from reinstate.experiment.option_values import check_ranges
@@ -89,9 +91,9 @@ def make_env(options: PlayOptions) -> gym.Env:
     try:
         if "rgb_array" not in render_modes(find_spec(options.env)):
             raise UserError(f"{options.env} cannot be played: it has no render_mode 'rgb_array', which is the picture")
-        env = make_single(options.env, parse_env_kwargs(options.env_kwargs), render_mode="rgb_array")
-    except (ValueError, TypeError, AssertionError, gym.error.Error) as error:  # some environments assert
-        raise UserError(str(error) or f"{options.env} refuses --env-kwargs {' '.join(options.env_kwargs)}") from error
+        env = Named(make_single(options.env, parse_env_kwargs(options.env_kwargs), render_mode="rgb_array"))
+    except REFUSALS as error:
+        raise UserError(refusal(error, options.env, options.env_kwargs)) from error
     return HumanRendering(env) if options.window else env
 
 
@@ -163,8 +165,7 @@ def ending(terminated: bool, info: dict[str, Any], steps: int, total: float) -> 
     >>> ending(True, {"is_success": True}, 3, 1.0)
     'episode terminated with success at step 3, return 1; r starts a new one, q quits'
     """
-    words = {True: " with success", False: " without success", None: ""}
-    success = words[bool(info["is_success"]) if "is_success" in info else None]
+    success = {True: " with success", False: " without success", None: ""}[success_of(info)]
     how = "terminated" if terminated else "truncated"
     return f"episode {how}{success} at step {steps}, return {total:g}; {NEW_EPISODE} starts a new one, {QUIT} quits"
 

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
+from gymnasium.spaces.utils import flatten
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from minigrid.core.world_object import Ball
+from minigrid.envs import EmptyEnv
+from minigrid.wrappers import (
+    FullyObsWrapper,
+    ImgObsWrapper,
+    OneHotPartialObsWrapper,
+    RGBImgObsWrapper,
+    RGBImgPartialObsWrapper,
+    SymbolicObsWrapper,
+    ViewSizeWrapper,
+)
 
 from reinstate.envs.adapt import is_batched, make_single, make_vector
+from reinstate.envs.errors import EnvError
 from reinstate.envs.seeds import spawn_seeds
+from reinstate.experiment.build import observation_spec
 from tests.envs.maze_play import ALL_IDS, sized
 
 
@@ -76,6 +91,179 @@ def test_observation_spaces(space: spaces.Space, shape: tuple[int, ...], dtype: 
     for _ in range(3):
         _, _, terminated, _, infos = batch.step(np.array([0, 1]))
     assert terminated.all() and infos["final_obs"][1].dtype == dtype and infos["final_obs"][1].shape == shape
+
+
+FLATTENED = [
+    spaces.Box(-1.0, 1.0, (4, 3), np.float64),
+    spaces.Box(-5, 5, (2, 2, 2), np.int16),
+    spaces.Box(0, 255, (8, 8), np.uint8),
+    spaces.Box(-1.0, 1.0, (), np.float32),
+    spaces.MultiBinary([2, 3]),
+    spaces.MultiDiscrete([[2, 3], [4, 5]]),
+    spaces.Tuple([spaces.Discrete(2), spaces.Box(0, 255, (2, 2, 3), np.uint8)]),
+    spaces.Dict(
+        position=spaces.Discrete(2, start=-4), hand=spaces.Dict(open=spaces.MultiBinary(1), at=spaces.Box(0, 1))
+    ),
+    spaces.Text(5),
+    spaces.OneOf([spaces.Discrete(3), spaces.Box(0.0, 1.0, (2,))]),
+]
+
+
+@pytest.mark.parametrize("space", FLATTENED, ids=str)
+def test_what_gymnasium_can_flatten_is_a_vector(space: spaces.Space) -> None:
+    """The numbers are those of `gymnasium.spaces.utils.flatten`."""
+    env = make_single("Probe-v0", {"observation_space": space})
+    seen = [env.reset(seed=3)[0], env.step(1)[0]]
+    space.seed(3)
+    for vector in seen:
+        np.testing.assert_array_equal(vector, flatten(space, space.sample()).astype(np.float32))
+        assert vector.dtype == np.float32 and env.observation_space.contains(vector)
+
+
+@pytest.mark.parametrize(
+    "space, shape, of_pixel",
+    [
+        (spaces.Box(0, 255, (9, 7, 1), np.uint8), (9, 7, 1), 1),
+        (spaces.Box(0, 255, (9, 7, 4), np.uint8), (9, 7, 4), 1),
+        (spaces.Box(0, 255, (9, 7, 12), np.uint8), (9, 7, 12), 1),
+        (spaces.Box(0, 255, (40, 30), np.uint8), (40, 30, 1), 1),
+        (spaces.Box(0, 10, (7, 7, 3), np.uint8), (7, 7, 3), 25),  # as MiniGrid's symbols, which it is not
+        (spaces.Box(0, 1, (7, 7, 3), np.uint8), (7, 7, 3), 255),
+        (spaces.Box(0, 99, (84, 84, 3), np.uint8), (84, 84, 3), 2),
+    ],
+    ids=str,
+)
+def test_arrays_of_bytes_are_images(space: spaces.Box, shape: tuple[int, ...], of_pixel: int) -> None:
+    """Small numbers are spread over the range of a byte: encoders and the codec merge what differs by a grey level."""
+    env = make_single("Probe-v0", {"observation_space": space})
+    assert env.observation_space == spaces.Box(0, 255, shape, np.uint8)
+    assert observation_spec(env.observation_space).kind == "image"
+    seen = env.reset(seed=3)[0]
+    space.seed(3)
+    np.testing.assert_array_equal(seen, space.sample().reshape(shape) * of_pixel)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_channels_on_the_first_axis_come_last(channels: int) -> None:
+    space = spaces.Box(0, 255, (channels, 12, 9), np.uint8)
+    env = make_single("Probe-v0", {"observation_space": space})
+    seen = env.reset(seed=3)[0]
+    space.seed(3)
+    np.testing.assert_array_equal(seen, np.moveaxis(space.sample(), 0, 2))
+    assert seen.shape == env.observation_space.shape == (12, 9, channels)
+
+
+ACTING = [
+    spaces.Discrete(3),
+    spaces.Discrete(3, start=-1),
+    spaces.MultiDiscrete([3, 2, 4]),
+    spaces.MultiDiscrete([[3, 1], [2, 2]], start=[[0, 5], [-1, 1]]),
+    spaces.MultiBinary([2, 2]),
+    spaces.Tuple([spaces.Discrete(2, start=1), spaces.MultiBinary(2)]),
+    spaces.Dict(walk=spaces.Discrete(3), hand=spaces.Dict(grip=spaces.MultiDiscrete([2, 2]))),
+]
+
+
+@pytest.mark.parametrize("space", ACTING, ids=str)
+def test_every_combination_of_choices_is_an_action(space: spaces.Space) -> None:
+    acted = []
+
+    class Acting(Probe):
+        def step(self, action):
+            assert self.action_space.contains(action), action
+            acted.append(action)
+            return super().step(action)
+
+    gym.register("Acting-v0", Acting, kwargs={"observation_space": UINT8_IMAGE, "action_space": space})
+    try:
+        envs = make_vector("Acting-v0", 1)
+    finally:
+        del gym.registry["Acting-v0"]
+    n = envs.single_action_space.n
+    envs.reset(seed=0)
+    for action in range(n):
+        envs.step(np.array([action]))
+    assert len({repr(action) for action in acted}) == n == len(acted)
+    space.seed(0)
+    assert {repr(space.sample()) for _ in range(60 * n)} <= {repr(action) for action in acted}, "and all that there are"
+
+
+@pytest.mark.parametrize(
+    "wrap, kind",
+    [
+        ((), "grid"),
+        ((ImgObsWrapper,), "grid"),
+        ((FullyObsWrapper, ImgObsWrapper), "grid"),
+        ((partial(ViewSizeWrapper, agent_view_size=5),), "grid"),
+        ((RGBImgPartialObsWrapper,), "image"),
+        ((partial(RGBImgPartialObsWrapper, tile_size=2), ImgObsWrapper), "image"),  # 14 pixels a side
+        ((partial(RGBImgObsWrapper, tile_size=1),), "image"),  # 5 pixels a side
+        ((OneHotPartialObsWrapper,), "image"),
+        ((SymbolicObsWrapper,), "vector"),  # numbers below 0
+    ],
+)
+def test_symbols_are_what_minigrid_made_and_no_wrapper_changed(wrap: tuple, kind: str) -> None:
+    def make(**options: Any) -> gym.Env:
+        env = gym.make("MiniGrid-Empty-5x5-v0", **options)
+        for wrapper in wrap:
+            env = wrapper(env)
+        return env
+
+    gym.register("Wrapped-v0", make)
+    try:
+        env = make_single("Wrapped-v0")
+    finally:
+        del gym.registry["Wrapped-v0"]
+    assert observation_spec(env.observation_space).kind == kind
+    assert env.reset(seed=0)[0].shape == env.observation_space.shape
+
+
+def test_one_hot_views_use_the_whole_range_of_a_byte() -> None:
+    """MiniGrid declares them as numbers up to 255, but they are 0 and 1."""
+
+    def make(**options: Any) -> gym.Env:
+        return OneHotPartialObsWrapper(gym.make("MiniGrid-Empty-5x5-v0", **options))
+
+    gym.register("OneHot-v0", make)
+    try:
+        seen = make_single("OneHot-v0").reset(seed=0)[0]
+    finally:
+        del gym.registry["OneHot-v0"]
+    assert seen.shape == (7, 7, 20) and np.unique(seen).tolist() == [0, 255]
+
+
+@pytest.mark.parametrize("view", [3, 5, 7, 17, 63])
+def test_symbols_of_every_size(view: int) -> None:
+    env = make_single("MiniGrid-Dynamic-Obstacles-5x5-v0", {"agent_view_size": view})
+    assert observation_spec(env.observation_space).kind == "grid" and env.reset(seed=0)[0].shape == (view, view, 3)
+
+
+def test_symbols_that_minigrid_does_not_have_are_refused() -> None:
+    class Teal(Ball):
+        def encode(self):
+            return 11, 0, 0
+
+    class Own(EmptyEnv):
+        def _gen_grid(self, width, height):
+            super()._gen_grid(width, height)
+            self.grid.set(2, 1, Teal())
+
+    gym.register("Own-v0", Own)
+    try:
+        with pytest.warns(UserWarning, match="its rules are not in the engine"):
+            envs = make_vector("Own-v0", 2)
+        with pytest.raises(EnvError, match="kinds, colours or states .* pass --env-kwargs observation=pixels"):
+            envs.reset(seed=0)
+        with pytest.warns(UserWarning, match="its rules are not in the engine"):
+            assert make_vector("Own-v0", 2, {"observation": "pixels"}).reset(seed=0)[0].shape == (2, 56, 56, 3)
+    finally:
+        del gym.registry["Own-v0"]
+
+
+def test_a_dict_with_an_image_says_what_the_agent_does_not_see() -> None:
+    space = spaces.Dict(image=UINT8_IMAGE, compass=spaces.Discrete(4))
+    with pytest.warns(UserWarning, match="^Probe-v0: the agent sees 'image' only, not 'compass'.$"):
+        make_single("Probe-v0", {"observation_space": space})
 
 
 @pytest.mark.parametrize(

@@ -180,3 +180,42 @@ def test_more_actions_than_keys():
     assert len(keys_of_actions(list(range(34)))) == 34
     with pytest.raises(UserError, match="the environment has 35 actions, and only 34 can have a key"):
         keys_of_actions(list(range(35)))
+
+
+class Broken(gym.Env):
+    """Fails in its second step, or where it is told to."""
+
+    metadata = {"render_modes": ["rgb_array"]}
+    observation_space, action_space = gym.spaces.Box(0.0, 1.0, (1,)), gym.spaces.Discrete(2)
+
+    def __init__(self, render_mode=None, fails_in="step"):
+        self.render_mode, self.fails_in, self.steps = render_mode, fails_in, 0
+
+    def reset(self, *, seed=None, options=None):
+        if self.fails_in == "reset":
+            raise LookupError("no level")
+        return np.zeros(1), {}
+
+    def step(self, action):
+        self.steps += 1
+        return (np.zeros(1), 0.0, self.steps == 2, False, {}) if self.steps < 3 else 1 / 0
+
+    def render(self):
+        return np.zeros((8, 8, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "keys", "says"),
+    [
+        (["fails_in=reset"], [], "Broken-v0 failed in reset: LookupError: no level ("),
+        ([], ["0", "1", "r", "0"], "Broken-v0 failed in step: ZeroDivisionError: division by zero ("),
+    ],
+)
+def test_an_environment_that_fails_is_one_sentence(monkeypatch, capsys, kwargs, keys, says):
+    gym.register("Broken-v0", Broken)
+    try:
+        assert play(monkeypatch, keys, "Broken-v0", *(["--env-kwargs", *kwargs] if kwargs else [])) == 1
+    finally:
+        del gym.registry["Broken-v0"]
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {says}") and error.count("\n") == 1

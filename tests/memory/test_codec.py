@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reinstate.memory.codec.bits import pack_bits, unpack_bits
-from reinstate.memory.codec.codec import VERSIONS, Codec, build_codec
+from reinstate.memory.codec.codec import VERSIONS, Codec, build_codec, default_bits
 from reinstate.memory.codec.frames import FrameBuffer
 from reinstate.memory.codec.image import ImageAutoencoder
 from reinstate.memory.codec.tile import TileAutoencoder
@@ -267,3 +267,30 @@ def test_codec_and_training_go_on_from_their_states(kind):
 def test_too_few_bits_is_a_clear_error():
     with pytest.raises(ValueError, match="--code-bits from 49 to 784"):
         TileAutoencoder((7, 7, 3), CATEGORIES, 48)
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape", "bits"),
+    [
+        *(("grid", (view, view, 3), 6 * view * view) for view in (3, 5, 7, 9, 11, 13)),
+        ("grid", (15, 15, 3), 5 * 225),  # 6 would make a slot too large
+        ("grid", (17, 17, 3), 4 * 289),
+        ("grid", (33, 33, 3), 1089),
+        ("image", (56, 56, 3), 294),
+        ("image", (84, 84, 3), 294),
+        ("image", (5, 5, 3), 294),
+        ("image", (1, 1, 3), 32),
+        ("image", (2, 4, 1), 256),
+        ("image", (210, 160, 3), 420),
+        ("vector", (3,), 294),
+    ],
+)
+def test_bits_follow_from_the_observation(kind, shape, bits):
+    assert default_bits(kind, shape) == bits
+    codec = build_codec(kind, shape, CATEGORIES, None)
+    assert codec.code_bytes <= -(-bits // 8) <= 151
+
+
+def test_a_view_of_too_many_tiles_says_which_bits_it_needs():
+    with pytest.raises(ValueError, match="choose --code-bits from 1 to 16"):
+        build_codec("grid", (1, 1, 3), CATEGORIES, 17)
