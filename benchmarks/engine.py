@@ -22,7 +22,7 @@ from benchmarks.training_runs import make_all, missing
 from reinstate.envs.naming import suggest
 from reinstate.experiment.bench import BenchOptions
 from reinstate.experiment.errors import UserError
-from reinstate.experiment.option_values import WHOLE_NUMBERS
+from reinstate.experiment.option_values import WHOLE_NUMBERS, check_ranges
 from reinstate.experiment.standard_streams import guarded
 
 MEASURES = Path(__file__).parent / "measures"
@@ -68,6 +68,7 @@ def run(options: BenchOptions) -> None:
 
     Raises UserError where there is none, or none of its parts is meant.
     """
+    check_ranges({"jobs": options.jobs})
     found = names()
     if options.name is None:
         print("".join(f"{name:<18}{title}\n" for name, title in found.items()), end="")

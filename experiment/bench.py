@@ -36,4 +36,5 @@ def bench(words: list[str]) -> int:
     """Runs `python -m benchmarks` with these words in the checkout; returns its exit code."""
     if not (ROOT / "benchmarks" / "engine.py").is_file():
         raise UserError(f"{ROOT} has no benchmarks: they come with a checkout of the project, not with the package")
-    return subprocess.run([sys.executable, "-m", "benchmarks", *words], cwd=ROOT).returncode
+    code = subprocess.run([sys.executable, "-m", "benchmarks", *words], cwd=ROOT).returncode
+    return 128 - code if code < 0 else code  # as shells count what a signal ended

@@ -65,7 +65,7 @@ def evaluate_run(options: EvaluateOptions) -> int:
     torch.set_num_threads(trained.torch_threads)
     kinds = {"sampled": False} if options.stochastic else {"greedy": True, "sampled": False}
     results = {kind: evaluate(agent, trained, options.episodes, options.seed, greedy) for kind, greedy in kinds.items()}
-    print_results(results)
+    print_results(results, print)
     if options.json:
         print(json.dumps({"run": str(Path(options.run)), "step": step, "seed": options.seed, **results}))
     return 0

@@ -9,13 +9,14 @@ from collections.abc import Iterable
 
 from reinstate.agents.build import KINDS
 from reinstate.experiment.errors import UserError
-from reinstate.experiment.option_values import check_ranges, flag_of
+from reinstate.experiment.option_values import check_ranges, flag_of, shown
 from reinstate.experiment.options import RunOptions
 from reinstate.memory.options import MemoryOptions
 from reinstate.memory.recalculation import MODES
 
 OF_MEMORY = tuple(f.name for f in dataclasses.fields(MemoryOptions))
 OF_FINISHED_EPISODES = ("replay_size", "replay_batch", "imitation_coef", "novelty_bonus")
+LONGEST_NAME = 100  # characters: it is a part of a folder's name
 # At least this much is allocated for each of these, whatever the environment and the agent.
 ENV_BYTES, FRAME_BYTES, DECISION_BYTES = 2_000, 16, 26
 
@@ -55,7 +56,9 @@ def refuse(names: Iterable[str], changed: set[str], why: str) -> None:
 
 
 def check_pairs(o: RunOptions) -> None:
-    """Numbers that depend on each other."""
+    """Values that depend on each other, or on where they are used."""
+    if "/" in o.name or len(o.name) > LONGEST_NAME:
+        raise UserError(f"--name is {shown(o.name)}; it must have no / and at most {LONGEST_NAME} characters")
     if o.stagger_steps * o.num_envs >= o.total_timesteps:
         raise UserError(
             f"--stagger-steps {o.stagger_steps} takes {o.stagger_steps * o.num_envs} steps in all, and "

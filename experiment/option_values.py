@@ -18,7 +18,7 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {  # what must hold: the 
     "at least 1": (
         lambda value: value >= 1,
         "num_envs total_timesteps episodes eval_episodes eval_max_steps slots recalculated_codes codec_frames "
-        "codec_updates rollout_steps epochs replay_batch replay_size keep_checkpoints",
+        "codec_updates rollout_steps epochs replay_batch replay_size keep_checkpoints jobs",
     ),
     "from 1 to 1024": (lambda value: 1 <= value <= 1024, "torch_threads embedding_width heads"),
     "from 1 to 2048": (lambda value: 1 <= value <= 2048, "code_bits"),
@@ -123,8 +123,9 @@ def check_ranges(values: dict[str, Any]) -> None:
             raise UserError(f"{flag_of(name)} is {value}; it must be a finite number")
         if isinstance(value, int) and abs(value) > LARGEST:
             raise UserError(f"{flag_of(name)} is {shown(value)}; it must be less than 2^63")
-        if isinstance(value, str) and "\0" in value:
-            raise UserError(f"{flag_of(name)} is {shown(value)}; it must have no zero byte")
+        if isinstance(value, str) and (not value or "\0" in value):
+            wanted = "have no zero byte" if value else "not be empty"
+            raise UserError(f"{flag_of(name)} is {shown(value)}; it must {wanted}")
     for wanted, (is_so, names) in RANGES.items():
         for name in names.split():
             if values.get(name) is not None and not is_so(values[name]):

@@ -117,7 +117,7 @@ class RunOptions:
     device: DeviceName = "auto"
     """Agents run on the CPU, which is what auto chooses; cuda is not supported yet."""
     torch_threads: int = 1
-    """Threads of torch; the batches are small, and one thread is fastest."""
+    """Threads of torch; the batches are small, and one thread is fastest. Another number gives other parameters."""
     memory: Annotated[MemoryOptions, tyro.conf.arg(name="")] = field(default_factory=MemoryOptions)
     learning: Annotated[LearningOptions, tyro.conf.arg(name="")] = field(default_factory=LearningOptions)
 

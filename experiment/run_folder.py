@@ -34,13 +34,17 @@ def default_run_dir(options: RunOptions) -> Path:
 
 def is_run(path: Path) -> bool:
     """Whether a run has begun in this folder: config.json is written last."""
-    return (path / "config.json").is_file()
+    return os.path.isfile(path / "config.json")  # False, too, for a name that cannot be
 
 
 def check_new(path: Path) -> None:
     """Raises UserError where a run folder would overwrite something. Of a run that was killed before it began,
     something may be left."""
-    if path.is_file() or (path.is_dir() and any(not is_ours(p.name) for p in path.iterdir())):
+    try:
+        taken = os.path.isfile(path) or (os.path.isdir(path) and any(not is_ours(n) for n in os.listdir(path)))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): choose another --run-dir") from error
+    if taken:
         raise UserError(f"{path} exists and is not empty: choose another --run-dir, or remove it first")
 
 

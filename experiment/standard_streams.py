@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout, suppress
+from io import TextIOWrapper
 from typing import Any, TextIO, cast
 
 BROKEN_PIPE = 141  # as a shell counts it: 128 + SIGPIPE
@@ -56,7 +57,7 @@ def guarded(command: Callable[[], int]) -> int:
 
     A pipe whose reader has gone ends the command without a word, as in `reinstate bench | head -1`.
     """
-    open_closed_streams()
+    mend_streams()
     output, errors = Stream(sys.stdout, silent=False), Stream(sys.stderr, silent=True)
     with redirect_stdout(cast(TextIO, output)), redirect_stderr(cast(TextIO, errors)):
         try:
@@ -72,11 +73,14 @@ def guarded(command: Callable[[], int]) -> int:
             return 1
 
 
-def open_closed_streams() -> None:
-    """Python has None for a stream that was closed before it began, and code that asks `isatty` fails."""
+def mend_streams() -> None:
+    """Python has None for a stream that was closed before it began, and code that asks `isatty` fails; and it refuses
+    to print what the terminal cannot show."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def say(text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -302,14 +303,14 @@ class Run:
             warn(f"{self.folder}: {error}")
 
 
-def print_results(results: dict[str, Evaluation]) -> None:
-    """One line for each kind of policy."""
+def print_results(results: dict[str, Evaluation], show: Callable[[str], None] = say) -> None:
+    """Shows one line for each kind of policy, and one where episodes were cut."""
     for kind, r in results.items():
         success = "" if r["success_rate"] is None else f"  success {r['success_rate']:.3f}"
         cues = "".join(f"  cue {cue}: {rate:.3f}" for cue, rate in r["success_by_cue"].items())
-        say(f"{kind:>8}: return {r['mean_reward']:.3f}{success}{cues}  length {r['mean_ep_length']:.1f}")
+        show(f"{kind:>8}: return {r['mean_reward']:.3f}{success}{cues}  length {r['mean_ep_length']:.1f}")
     if cut := cut_in_words(results.values()):
-        say(cut)
+        show(cut)
 
 
 def score(result: Evaluation) -> float:

@@ -55,7 +55,7 @@ def test_every_range_is_that_of_an_option():
     flat = RunOptions().flat()
     names = [name for _, names in RANGES.values() for name in names.split()]
     assert len(names) == len(set(names))
-    assert set(names) - {"episodes"} <= flat.keys()
+    assert set(names) - {"episodes", "jobs"} <= flat.keys()
     numbers = {name for name, value in flat.items() if isinstance(value, (int, float)) and not isinstance(value, bool)}
     assert numbers <= set(names)
 
