@@ -21,6 +21,7 @@ from minigrid.minigrid_env import MiniGridEnv
 from reinstate.envs.adapt import make_single
 from reinstate.envs.adapted import Named
 from reinstate.envs.engine.pixels import things_in
+from reinstate.envs.errors import EnvError
 from reinstate.envs.grid_tmaze import SingleMaze
 from reinstate.envs.naming import find_spec
 from reinstate.envs.others import success_of
@@ -186,7 +187,8 @@ def in_view(env: gym.Env) -> str:
 def _screen(env: gym.Env) -> str:
     """A cleared screen with the environment's picture on it, and room for the text below."""
     picture = env.render()
-    assert isinstance(picture, np.ndarray)  # as render_mode="rgb_array" promises
+    if not isinstance(picture, np.ndarray):  # as render_mode="rgb_array" promises
+        raise EnvError(f"{env} gave no picture in render, but {type(picture).__name__}")
     columns, lines = shutil.get_terminal_size()
     return "\x1b[H\x1b[J" + half_blocks(picture, columns, max(1, lines - TEXT_LINES))
 
