@@ -6,7 +6,7 @@ import shutil
 import string
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from minigrid.minigrid_env import MiniGridEnv
 
 from reinstate.envs.adapt import make_single
 from reinstate.envs.engine.pixels import things_in
+from reinstate.envs.errors import EnvError, cause_of
 from reinstate.envs.grid_tmaze import SingleMaze
 from reinstate.envs.naming import find_spec
 from reinstate.experiment.build import count_actions
@@ -92,7 +93,39 @@ def make_env(options: PlayOptions) -> gym.Env:
         env = make_single(options.env, parse_env_kwargs(options.env_kwargs), render_mode="rgb_array")
     except (ValueError, TypeError, AssertionError, gym.error.Error) as error:  # some environments assert
         raise UserError(str(error) or f"{options.env} refuses --env-kwargs {' '.join(options.env_kwargs)}") from error
+    env = Told(env, options.env)
     return HumanRendering(env) if options.window else env
+
+
+class Told(gym.Wrapper[Any, Any, Any, Any]):
+    """An environment whose failures are an EnvError, which names it."""
+
+    def __init__(self, env: gym.Env, env_id: str) -> None:
+        super().__init__(env)
+        self.env_id = env_id
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        with self.telling("reset"):
+            return self.env.reset(seed=seed, options=options)
+
+    def step(self, action: Any) -> Any:
+        with self.telling("step"):
+            return self.env.step(action)
+
+    def render(self) -> Any:
+        with self.telling("render"):
+            picture = self.env.render()
+        if not isinstance(picture, np.ndarray):
+            raise EnvError(f"{self.env_id} gave no picture in render, but {picture!r}")
+        return picture
+
+    @contextmanager
+    def telling(self, where: str) -> Iterator[None]:
+        """What is raised inside is an EnvError."""
+        try:
+            yield
+        except Exception as error:
+            raise EnvError(f"{self.env_id} failed in {where}: {cause_of(error)}") from error
 
 
 def render_modes(spec: EnvSpec) -> Sequence[str]:
@@ -184,8 +217,7 @@ def in_view(env: gym.Env) -> str:
 
 def _screen(env: gym.Env) -> str:
     """A cleared screen with the environment's picture on it, and room for the text below."""
-    picture = env.render()
-    assert isinstance(picture, np.ndarray)  # as render_mode="rgb_array" promises
+    picture: Any = env.render()  # an array, as `Told` sees to
     columns, lines = shutil.get_terminal_size()
     return "\x1b[H\x1b[J" + half_blocks(picture, columns, max(1, lines - TEXT_LINES))
 

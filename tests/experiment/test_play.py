@@ -180,3 +180,47 @@ def test_more_actions_than_keys():
     assert len(keys_of_actions(list(range(34)))) == 34
     with pytest.raises(UserError, match="the environment has 35 actions, and only 34 can have a key"):
         keys_of_actions(list(range(35)))
+
+
+class Raising(gym.Env):
+    """Raises where it is told to."""
+
+    metadata = {"render_modes": ["rgb_array"]}
+    observation_space, action_space = gym.spaces.Box(0, 1, (2,)), gym.spaces.Discrete(2)
+
+    def __init__(self, where="nowhere", render_mode=None):
+        self.where, self.render_mode = where, render_mode
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        if self.where == "reset":
+            raise OSError("no such level")
+        return np.zeros(2, "float32"), {}
+
+    def step(self, action):
+        if self.where == "step":
+            raise KeyError(action)
+        return np.zeros(2, "float32"), 0.0, False, False, {}
+
+    def render(self):
+        return None
+
+
+gym.register("Raising-v0", Raising)
+
+
+@pytest.mark.parametrize(
+    ("where", "terminal", "says"),
+    [
+        ("reset", False, "error: Raising-v0 failed in reset: OSError: no such level (" + __file__),
+        ("step", False, "error: Raising-v0 failed in step: KeyError: 0 (" + __file__),
+        ("nowhere", True, "error: Raising-v0 gave no picture in render, but None\n"),
+    ],
+)
+def test_an_environment_that_fails_is_named(monkeypatch, capsys, where, terminal, says):
+    monkeypatch.setattr("sys.stdin", io.StringIO("0\n"))
+    if terminal:
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    assert main(["play", "Raising-v0", "--env-kwargs", f"where={where}"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(says) and error.count("\n") == 1
