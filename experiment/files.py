@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ def replace(path: Path, data: bytes) -> None:
         write(staged, data)
         rename(staged, path)
     except BaseException:
-        staged.unlink(missing_ok=True)
+        with suppress(OSError, ValueError):  # such as a name that cannot be
+            staged.unlink(missing_ok=True)
         raise
     sync(path.parent)
 

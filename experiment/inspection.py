@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,12 +136,16 @@ def inspect(options: InspectOptions) -> int:
     if not isinstance(agent, MemoryAgent):
         raise UserError(f"{folder} was trained with --agent {trained.agent}, which remembers no slots to look at")
     target = Path(options.output) if options.output else folder / "inspect.html"
-    if not target.parent.is_dir() or target.is_dir():
+    if not os.path.isdir(target.parent) or os.path.isdir(target):
         raise UserError(f"{target} cannot be written, for it names or needs a folder: choose another --output")
     torch.set_num_threads(trained.torch_threads)
     episode = play_episode(agent, trained, options.seed, not options.stochastic)
     slots = slots_of(agent, episode)
-    files.replace(target, sheet(agent.spec, slots, title(trained, episode, options)).encode())
+    try:
+        files.replace(target, sheet(agent.spec, slots, title(trained, episode, options)).encode())
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{target} cannot be written ({reason}): choose another --output") from error
     left = f"{len(slots.step)} slots of an episode of {int(episode.length[0]):,} steps"
     print(f"{left}, with a return of {float(episode.total[0]):.2f}\nlook at it: {target}")
     return 0

@@ -166,3 +166,12 @@ def test_tensorboard_shows_the_memory(memory_run):
     events.Reload()
     assert events.Tags()["images"] == ["memory/seen_above_reinstated"]
     assert events.Images("memory/seen_above_reinstated")[0].height == 112
+
+
+@pytest.mark.parametrize("output", ["/proc/page.html", "x" * 400, "a\0b", "nowhere/page.html", "."])
+def test_a_page_that_cannot_be_written(memory_run, tmp_path, monkeypatch, capsys, output):
+    monkeypatch.chdir(tmp_path)
+    assert main(["inspect", str(memory_run), "--output", output]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.endswith("choose another --output\n") and error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
