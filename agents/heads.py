@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from reinstate.memory.codec.autoencoders import last_linear, orthogonal
 
+LARGEST_LOG_SCALE = 10.0  # e^10 reward units: returns of that many rewards
 LOGIT_CAP = 4.0  # keeps every action's probability above 0: with 7 actions above 5e-5
 TIME_SCALES = 4.0 ** torch.arange(9)  # 1, 4, 16, ... 65,536 steps
 POLICY_GAIN = 1.0  # larger than usual: what is read must move the policy from the start
@@ -15,7 +18,8 @@ POLICY_GAIN = 1.0  # larger than usual: what is read must move the policy from t
 class ActorCriticHeads(nn.Module):
     """Policy logits [n, A], values [n] and advantage scales [n] from features [n, in]; a hidden layer for each head.
 
-    The value head's output is in deviations of its targets (`rescale`), so that the size of rewards does not matter.
+    Values and scales are in reward units (`units.py`). The value head's output is in deviations of its targets besides
+    (`rescale`): returns of many rewards are learnt as fast as those of one.
     Only the value head sees the time. Where no observation shows how much of an episode is left, a value that ignores
     the time adds noise to every advantage (Pardo et al. 2018, arXiv 1712.00378). A policy that saw it could not play
     longer episodes.
@@ -52,6 +56,18 @@ class ActorCriticHeads(nn.Module):
         last.bias.copy_((self.value_std * last.bias + self.value_mean - mean) / std)
         self.value_mean.fill_(mean)
         self.value_std.fill_(std)
+
+    @torch.no_grad()
+    def change_unit(self, factor: float) -> None:
+        """Values and advantage scales are `factor` times what they were."""
+        self.value_mean.mul_(factor)
+        self.value_std.mul_(factor)
+        last_linear(self.log_scale).bias.add_(math.log(factor))
+
+
+def scale_of(log_scale: Tensor) -> Tensor:
+    """Advantage scales [n] from their logarithms [n]."""
+    return log_scale.clamp(-LARGEST_LOG_SCALE, LARGEST_LOG_SCALE).exp()
 
 
 def elapsed(time: Tensor) -> Tensor:

@@ -18,6 +18,7 @@ from reinstate.memory.tensors import TensorStruct
 
 if TYPE_CHECKING:
     from reinstate.agents.heads import ActorCriticHeads
+    from reinstate.agents.networks import StateEncoder
     from reinstate.agents.options import LearningOptions
     from reinstate.agents.returns import AverageReward
     from reinstate.agents.rollout import Decision, Inputs, Rollout
@@ -59,6 +60,7 @@ class Agent(Stateful, Protocol[State]):
     """An actor-critic. Its state between steps is a value: passed in and out, one row for each environment."""
 
     heads: ActorCriticHeads
+    encode_state: StateEncoder
 
     @property
     def decides_every_step(self) -> bool:
@@ -66,6 +68,9 @@ class Agent(Stateful, Protocol[State]):
 
     def parameters(self) -> Iterator[torch.nn.Parameter]:
         """All parameters, those that PPO does not train included."""
+
+    def buffers(self) -> Iterator[torch.Tensor]:
+        """Running statistics that acting needs."""
 
     def parameter_groups(self) -> list[list[torch.nn.Parameter]]:
         """The parameters that PPO trains. Each group's gradient is clipped by itself; the last group is the rest."""
@@ -91,6 +96,10 @@ class Agent(Stateful, Protocol[State]):
         Returns:
             The decisions [n], and the state after them [B, ...].
         """
+
+    def extend_ranges(self, observation: Tensor) -> None:
+        """Vectors [n, in] were seen: the scaling of observations follows their range. Called with the first ones of a
+        run, and at the end of each update."""
 
     def begin_rollout(self, state: State) -> RolloutRecord:
         """Called before a rollout's first step: parameters have changed since the last one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-SMALLEST_SCALE = 1e-3  # of an advantage, added before the logarithm
+SMALLEST_SCALE = 1e-3  # reward units; of an advantage, added before the logarithm
 SCALE_COEF = 0.05  # small: the scale's loss must not fill the gradient clip
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reinstate.agents.heads import ActorCriticHeads, choose
+from reinstate.agents.heads import ActorCriticHeads, choose, scale_of
 from reinstate.agents.interface import Replay, RolloutRecord
 from reinstate.agents.look import Look
-from reinstate.agents.networks import STATE_WIDTH, ObservationSpec, StateEncoder
+from reinstate.agents.networks import STATE_WIDTH, ObservationSpec, StateEncoder, extend_ranges
 from reinstate.agents.rollout import Decision, Inputs, Rollout
 from reinstate.memory.codec.codec import Codec
 from reinstate.memory.episodes import Episodes, Events, events, visible_then
@@ -61,7 +61,7 @@ class MemoryRecord:
 class EpisodeReplay:
     """Policy and critic at the n remembered decisions of M episodes, on the graph."""
 
-    events: Events  # [n]
+    events: Events  # [n], rewards in units
     log_prob: Tensor  # [n]
     old_log_prob: Tensor  # [n] of the policy that acted
     logits: Tensor  # [n, A]
@@ -134,7 +134,12 @@ class MemoryAgent(nn.Module):
         state.attention[index] = nn.functional.pad(weights.mean(dim=1), (0, visible.shape[1] - used))
         action, log_prob = choose(logits, generator)
         fill(memory, index[wrote], slot, action=action[wrote], log_prob=log_prob[wrote])
-        return Decision(action, log_prob, value, log_scale.exp(), wrote, hashes), state
+        unit = self.encode_state.unit.size.expand_as(value).clone()
+        return Decision(action, log_prob, value, scale_of(log_scale), wrote, hashes, unit), state
+
+    def extend_ranges(self, observation: Tensor) -> None:
+        if extend_ranges(self, observation):
+            self.codec.restart()
 
     def begin_rollout(self, state: MemoryAgentState) -> MemoryRecord:
         self.recalculation.begin_rollout(state.memory)
@@ -176,6 +181,7 @@ class MemoryAgent(nn.Module):
         """
         memory, way = episodes.memory, self.recalculation
         e = events(episodes, way.readable(memory))
+        e.reward = self.encode_state.unit.sums(e.reward, e.duration)
         at = e.episode, e.slot
         flat = e.episode * memory.written.shape[1] + e.slot
         frames, slots = way.observations(memory, flat), memory.embedding

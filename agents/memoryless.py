@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from reinstate.agents.heads import ActorCriticHeads, choose
+from reinstate.agents.heads import ActorCriticHeads, choose, scale_of
 from reinstate.agents.interface import Replay, RolloutRecord
-from reinstate.agents.networks import STATE_WIDTH, ObservationSpec, StateEncoder
+from reinstate.agents.networks import STATE_WIDTH, ObservationSpec, StateEncoder, extend_ranges
 from reinstate.agents.rollout import Decision, Inputs, Rollout
 from reinstate.memory.tensors import TensorStruct
 
@@ -32,9 +32,13 @@ class WithoutSlots(nn.Module):
     """What agents without slots have in common: heads on features, and nothing to send."""
 
     heads: ActorCriticHeads
+    encode_state: StateEncoder
 
     def parameter_groups(self) -> list[list[nn.Parameter]]:
         return [[], list(self.parameters())]
+
+    def extend_ranges(self, observation: Tensor) -> None:
+        extend_ranges(self, observation)
 
     def send(self, rollout: Rollout, replay: Replay, first_epoch: bool) -> dict[str, float]:
         return {}
@@ -50,7 +54,8 @@ class WithoutSlots(nn.Module):
         logits, value, log_scale = self.heads(features, time)
         action, log_prob = choose(logits, generator)
         nothing = torch.zeros_like(action)
-        return Decision(action, log_prob, value, log_scale.exp(), wrote=nothing.bool(), code=nothing)
+        unit = self.encode_state.unit.size.expand_as(value).clone()
+        return Decision(action, log_prob, value, scale_of(log_scale), nothing.bool(), nothing, unit)
 
 
 class MemorylessAgent(WithoutSlots):

@@ -12,8 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from reinstate.agents.units import RewardUnit
 from reinstate.memory.codec.autoencoders import orthogonal
 from reinstate.memory.codec.patches import PATCHES_AT_A_TIME, PatchGrid
+from reinstate.memory.scaling import VectorRange
 from reinstate.memory.tensors import unique_rows
 
 GRID_CATEGORIES = (11, 6, 4)  # MiniGrid's object types, colours, states (a door's 3, or an agent's 4 directions)
@@ -124,15 +126,16 @@ class ImageEncoder(nn.Module):
 
 
 class VectorEncoder(nn.Module):
-    """Vector [n, in] float32 -> [n, width]."""
+    """Vector [n, in] float32 -> [n, width]; each component in units of its range."""
 
     def __init__(self, shape: tuple[int, ...], width: int) -> None:
         super().__init__()
+        self.range = VectorRange(shape[0])
         self.mlp = nn.Sequential(nn.Linear(shape[0], HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, width))
         orthogonal(self)
 
     def forward(self, observation: Tensor) -> Tensor:
-        encoded: Tensor = self.mlp(observation)
+        encoded: Tensor = self.mlp(self.range(observation))
         return encoded
 
 
@@ -157,6 +160,7 @@ class StateEncoder(nn.Module):
         super().__init__()
         self.observation = build_encoder(spec, width)
         self.action = nn.Embedding(actions + 1, width)  # the last row: no previous action
+        self.unit = RewardUnit()
         self.reward = nn.Linear(2, width, bias=False)  # its size and its sign: a penalty of 1 / length is small
         nn.init.zeros_(self.action.weight)
         nn.init.zeros_(self.reward.weight)
@@ -165,4 +169,13 @@ class StateEncoder(nn.Module):
         """`seen`: unique observations [U, ...], and which of them each state has [n] (`Inputs.unique`)."""
         frames, which = seen
         x = self.observation(frames).index_select(0, which) + self.action(prev_action % self.action.num_embeddings)
-        return torch.relu(x + self.reward(torch.stack([prev_reward, prev_reward.sign()], dim=1)))
+        return torch.relu(x + self.reward(torch.stack([self.unit(prev_reward), prev_reward.sign()], dim=1)))
+
+
+def extend_ranges(agent: nn.Module, observation: Tensor) -> bool:
+    """Extends the ranges of all parts of `agent` by vectors [n, in]; returns whether a scaling changed."""
+    ranges = [module for module in agent.modules() if isinstance(module, VectorRange)]
+    if not ranges:
+        return False
+    low, high = observation.amin(dim=0), observation.amax(dim=0)
+    return any([each.extend(low, high) for each in ranges])

@@ -28,6 +28,7 @@ from reinstate.agents.options import LearningOptions
 from reinstate.agents.returns import AverageReward, relative_advantages
 from reinstate.agents.rollout import Rollout
 from reinstate.agents.statistics import EpisodeLength, RewardRate, RunningMoments
+from reinstate.agents.units import in_units
 from reinstate.memory.optimizers import load_optimizer_state, optimizer_state
 
 # Gradients shrink once a corridor is learnt. With the usual 0.999 Adam would divide by the old, large ones for long.
@@ -69,6 +70,11 @@ class Learner:
             term.begin_update(update)
         return update
 
+    def change_unit(self, factor: float) -> None:
+        """Rewards are `factor` times what they were."""
+        self.reward_rate.change_unit(factor)
+        self.targets.change_unit(factor)
+
     def state_dict(self) -> dict[str, Any]:
         """Plain values; the agent's parameters are its own."""
         return {
@@ -84,10 +90,13 @@ class Learner:
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
 
+    def statistics(self) -> dict[str, Stateful]:
+        """The running ones, by name."""
+        return {"reward_rate": self.reward_rate, "length": self.length, "targets": self.targets}
+
     def _parts(self) -> dict[str, Stateful]:
-        statistics = {"reward_rate": self.reward_rate, "length": self.length, "targets": self.targets}
         terms = {f"term {i}": term for i, term in enumerate(self.extras.terms)}
-        return statistics | terms | {f"side learner {i}": side for i, side in enumerate(self.extras.side_learners)}
+        return self.statistics() | terms | {f"side learner {i}": side for i, side in enumerate(self.extras.side_learners)}
 
 
 def build_learner(agent: Agent[Any], extras: Extras, options: LearningOptions, generator: torch.Generator) -> Learner:
@@ -103,11 +112,54 @@ def update(agent: Agent[Any], rollout: Rollout, learner: Learner, progress: floa
     """Learns from one rollout; `progress` from 0 to 1 sets the schedules. Returns figures for the log.
 
     Raises:
-        FloatingPointError: something is not finite. Where targets are not, the agent is as it was before.
+        FloatingPointError: something is not finite.
+
+    Whatever it raises, the agent, the optimiser and the running statistics are as they were before.
     """
-    o, closed = learner.options, rollout.outcome.closed
-    if not bool(closed.any()):  # every decision is still open
+    if not bool(rollout.outcome.closed.any()):  # every decision is still open
         return {}
+    before = Snapshot(agent, learner)
+    try:
+        log = learn(agent, rollout, learner, progress)
+        agent.extend_ranges(rollout.inputs.observation)
+    except BaseException:
+        before.restore()
+        raise
+    return log
+
+
+class Snapshot:
+    """What an update changes, as it was before."""
+
+    def __init__(self, agent: Agent[Any], learner: Learner) -> None:
+        self.learner = learner
+        self.tensors = [*agent.parameters(), *agent.buffers(), *(p for group in learner.groups for p in group)]
+        self.tensors += [t for state in learner.optimizer.state.values() for t in state.values()]
+        self.values = [t.detach().clone() for t in self.tensors]
+        self.begun = set(learner.optimizer.state)  # parameters that the optimiser has a state of
+        self.statistics = {name: part.state_dict() for name, part in learner.statistics().items()}
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        """Puts everything back."""
+        for tensor, value in zip(self.tensors, self.values, strict=True):
+            tensor.copy_(value)
+        state = self.learner.optimizer.state
+        for parameter in set(state) - self.begun:
+            del state[parameter]
+        for name, part in self.learner.statistics().items():
+            part.load_state_dict(self.statistics[name])
+
+
+def learn(agent: Agent[Any], rollout: Rollout, learner: Learner, progress: float) -> dict[str, float]:
+    """The body of `update`."""
+    unit = agent.encode_state.unit
+    factor = unit.grow(rollout.largest_reward)
+    if factor != 1.0:
+        agent.heads.change_unit(factor)
+        learner.change_unit(factor)
+    rollout = in_units(rollout, unit, factor)
+    o, closed = learner.options, rollout.outcome.closed
     u = learner.begin(rollout, progress)
     bonus = torch.zeros_like(rollout.decision.value)
     for paid in learner.extras.bonuses:
@@ -131,7 +183,7 @@ def update(agent: Agent[Any], rollout: Rollout, learner: Learner, progress: floa
         log |= clip(learner.groups, o.max_grad_norm)
         learner.optimizer.step()
     explained = explained_variance(rollout.decision.value[closed], targets.value[closed])
-    rates = {"train/reward_rate": u.average.rate, "train/learning_rate": learner.optimizer.param_groups[0]["lr"]}
+    rates = {"train/reward_rate": u.average.rate * float(unit.known), "train/learning_rate": learner.optimizer.param_groups[0]["lr"]}
     return log | rates | {"train/explained_variance": explained}
 
 

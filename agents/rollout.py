@@ -37,10 +37,11 @@ class Decision(TensorStruct):
 
     action: Tensor  # [n] int64
     log_prob: Tensor  # [n] float32
-    value: Tensor  # [n] float32
-    scale: Tensor  # [n] float32: advantage scale, the typical size of an advantage here
+    value: Tensor  # [n] float32, in reward units
+    scale: Tensor  # [n] float32: advantage scale, the typical size of an advantage here, in reward units
     wrote: Tensor  # [n] bool: wrote to memory in this rollout
     code: Tensor  # [n] int64: hash of the code that this observation has
+    unit: Tensor  # [n] float32: the reward unit that value and scale are in, 0 where it was not known yet
 
 
 @dataclass
@@ -77,5 +78,6 @@ class Rollout:
     outcome: Outcome  # [n]
     steps: int  # T
     num_envs: int  # B
+    largest_reward: float  # largest size of a step's reward
     record: RolloutRecord  # what the agent needs besides to replay the decisions
     episodes: list[EpisodeEnd]

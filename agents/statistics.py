@@ -9,7 +9,7 @@ from torch import Tensor
 
 DECAY = 0.95  # of the sums, at each rollout
 EPISODES = 256  # about this many of the last episodes count for their mean length
-SMALLEST_STD = 1e-4
+SMALLEST_STD = 1e-4  # reward units
 
 
 class Statistic:
@@ -35,6 +35,10 @@ class RewardRate(Statistic):
     def add(self, reward: float, steps: float) -> None:
         """Adds the rewards of a rollout and its steps."""
         self.reward, self.steps = DECAY * self.reward + reward, DECAY * self.steps + steps
+
+    def change_unit(self, factor: float) -> None:
+        """Rewards are `factor` times what they were."""
+        self.reward *= factor
 
     @property
     def rate(self) -> float:
@@ -72,6 +76,11 @@ class RunningMoments(Statistic):
         self.total = DECAY * self.total + float(x.mean())
         self.squares = DECAY * self.squares + float(x.square().mean())
         self.weight = DECAY * self.weight + 1
+
+    def change_unit(self, factor: float) -> None:
+        """All values are `factor` times what they were."""
+        self.total *= factor
+        self.squares *= factor**2
 
     @property
     def mean(self) -> float:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from reinstate.agents.heads import scale_of
 from reinstate.agents.interface import LossTerm, RewardBonus, Stateful, Update
 from reinstate.agents.losses import SCALE_COEF, clipped_policy_loss, entropy, explained_variance, scale_loss, value_loss
 from reinstate.agents.memory_agent import EpisodeReplay, MemoryAgent, MemoryAgentState
@@ -131,7 +132,7 @@ class EpisodicReplay(LossTerm):
         loss = loss + SCALE_COEF * scale_loss(r.log_scale, by_trace)
         for term in self.terms:
             loss = loss + term.loss(remembered, advantages, log)
-        temperature = update.ent_coef * r.log_scale.detach().exp() / deviation
+        temperature = update.ent_coef * scale_of(r.log_scale.detach()) / deviation
         return (loss - temperature * entropy(r.logits)).mean()
 
     def episodes_ended(

@@ -23,7 +23,7 @@ class NoveltyBonus(EventBonus):
     """Reward for surprise; the coefficient falls to 0 over the run."""
 
     def __init__(self, coef: float, draws: RarityDraws) -> None:
-        """`coef`: reward for a nat of surprise. `draws` has counted the codes."""
+        """`coef`: reward units for a nat of surprise. `draws` has counted the codes."""
         self.coef, self.draws = coef, draws
 
     def of_rollout(self, update: Update) -> Tensor:

@@ -83,7 +83,7 @@ class SyntheticCredit(EventTerm, EventBonus):
 
     def loss(self, remembered: Remembered, advantages: Advantages, log: dict[str, float]) -> Tensor:
         r, memory, at = remembered.replay, remembered.episodes.memory, self._at(remembered)
-        earned = memory.earned[at] / remembered.value_std
+        earned = memory.earned[at] / self.agent.encode_state.unit.known / remembered.value_std
         expected = self.net(r.slots, older_slots(memory, r.events), r.events)
         log["credit/reward_explained"] = explained_variance(expected.detach(), earned)
         return explanation_loss(expected, earned, self.net.returns(r.slots)[at])

@@ -40,6 +40,9 @@ class Autoencoder(nn.Module):
     def begin(self, generator: torch.Generator | None = None) -> None:
         """Draws the parameters anew."""
 
+    def restart(self) -> None:
+        """The scaling of observations has changed."""
+
     @abstractmethod
     def training_set(self, frames: Tensor) -> Tensor:
         """What batches are drawn from, [m, ...], given frames [n, ...]."""

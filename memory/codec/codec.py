@@ -85,6 +85,12 @@ class Codec(nn.Module):
         self.version += 1
         self.coders.pop(self.version - self.versions, None)
 
+    def restart(self) -> None:
+        """The scaling of observations has changed: publishes a version that has it. What was written is read with the
+        old one."""
+        self.autoencoder.restart()
+        self.publish(self.autoencoder.freeze())
+
     def get_extra_state(self) -> dict[str, Any]:
         """The published versions, as plain values."""
         coders = {str(version): coder.state_dict() for version, coder in self.coders.items()}

@@ -18,11 +18,13 @@ from torch import Tensor, nn
 
 from reinstate.memory.codec.autoencoders import Autoencoder, Coder, last_linear, orthogonal
 from reinstate.memory.codec.bits import pack_bits, straight_through_sign, unpack_bits
+from reinstate.memory.scaling import VectorRange
 
 VECTOR_TOLERANCE = 0.1  # a component of a vector is right when it decodes to within this
 GAP = 0.19  # between thresholds: their middles are within the tolerance of everything between
 SHARPNESS = 8.0  # of a threshold: a component that is further from it than about 1 / 8 sends it little gradient
 HIDDEN = 64
+FURTHEST = 100.0  # of a component in units of its range: what lies beyond has the same code
 LEARNING_RATE = 1e-3
 
 
@@ -33,6 +35,7 @@ class VectorAutoencoder(Autoencoder):
         super().__init__()
         (width,) = shape
         self.bits = bits
+        self.range = VectorRange(width)
         self.thresholds, self.levels = nn.Linear(width, bits), nn.Linear(bits, width)
         self.more_levels = nn.Sequential(nn.Linear(bits, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, width))
         self.begin()
@@ -41,8 +44,13 @@ class VectorAutoencoder(Autoencoder):
     def begin(self, generator: torch.Generator | None = None) -> None:
         """Draws the parameters."""
         orthogonal(self.more_levels, generator=generator)
-        nn.init.zeros_(last_linear(self.more_levels).weight)
-        for parameter in (*self.thresholds.parameters(), *self.levels.parameters()):
+        self.restart()
+
+    @torch.no_grad()
+    def restart(self) -> None:
+        """A thermometer again."""
+        last = last_linear(self.more_levels)
+        for parameter in (*self.thresholds.parameters(), *self.levels.parameters(), *last.parameters()):
             nn.init.zeros_(parameter)
         width = self.levels.out_features
         each = self.bits // width
@@ -59,11 +67,11 @@ class VectorAutoencoder(Autoencoder):
 
     def encode(self, frames: Tensor) -> Tensor:
         """[n, bits], whose signs are the code."""
-        reached: Tensor = self.thresholds(frames)
+        reached: Tensor = self.thresholds(self.range.exact(frames).clamp(-FURTHEST, FURTHEST))
         return reached
 
     def decode(self, signs: Tensor) -> Tensor:
-        """Vectors [n, width] from signs [n, bits], +1 or -1."""
+        """Vectors [n, width] in units of their ranges, from signs [n, bits], +1 or -1."""
         decoded: Tensor = self.levels(signs) + self.more_levels(signs)
         return decoded
 
@@ -72,8 +80,8 @@ class VectorAutoencoder(Autoencoder):
         return frames
 
     def loss(self, frames: Tensor) -> Tensor:
-        """Mean squared error."""
-        return F.mse_loss(self.decode(straight_through_sign(self.encode(frames))), frames)
+        """Mean squared error, in units of the ranges."""
+        return F.mse_loss(self.decode(straight_through_sign(self.encode(frames))), self.range(frames))
 
     def step_size(self, loss: float) -> float:
         return LEARNING_RATE
@@ -95,7 +103,12 @@ class VectorCoder(Coder):
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
-        return self.net.decode(unpack_bits(codes, self.net.bits) * 2.0 - 1.0)
+        return self.net.range.undo(self._scaled(codes))
 
+    @torch.no_grad()
     def fidelity(self, frames: Tensor, codes: Tensor) -> Tensor:
-        return ((self.decode(codes) - frames).abs() <= VECTOR_TOLERANCE).float().mean(dim=1)
+        error = self._scaled(codes) - self.net.range.exact(frames)
+        return (error.abs() <= VECTOR_TOLERANCE).float().mean(dim=1)
+
+    def _scaled(self, codes: Tensor) -> Tensor:
+        return self.net.decode(unpack_bits(codes, self.net.bits) * 2.0 - 1.0)

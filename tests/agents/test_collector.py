@@ -29,7 +29,8 @@ class Reporter:
         value = inputs.observation @ torch.tensor([100.0, 10.0, 1.0])
         action = inputs.observation[:, 2].long() % 2
         nothing = torch.zeros_like(value)
-        return Decision(action, torch.zeros_like(value), value, torch.ones_like(value), nothing.bool(), action), state
+        one = torch.ones_like(value)
+        return Decision(action, torch.zeros_like(value), value, one, nothing.bool(), action, one), state
 
 
 def begin(envs, agent, growth=2.0, generator=None):
@@ -120,7 +121,7 @@ class Stubborn(Reporter):
     def act(self, inputs, state, index, generator, record=None):
         self.decisions += 1
         one = torch.ones(len(index))
-        return Decision(one.long(), 0 * one, self.decisions * one, one, one > 1, one.long()), state
+        return Decision(one.long(), 0 * one, self.decisions * one, one, one > 1, one.long(), one), state
 
 
 class StillEnv(CountingEnvs):

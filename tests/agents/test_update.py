@@ -96,7 +96,7 @@ def same_state(agent, before):
 def test_targets_that_are_not_finite_are_loud_and_change_nothing():
     play = Play.begin(build())
     rollout = play.collect(8)
-    rollout.outcome.reward[5] = torch.inf
+    rollout.outcome.reward[5] = torch.nan
     before = split(play.agent.state_dict())
     with pytest.raises(FloatingPointError, match="targets are not finite"):
         update(play.agent, rollout, bare_learner(play.agent), 0.0)
@@ -189,7 +189,7 @@ def test_the_loss_against_a_naive_sum():
     g = generator()
     action, wrote = torch.tensor([0, 2, 1, 1, 0]), torch.tensor([True, True, False, True, False])
     old, value = torch.full((5,), math.log(1 / 3)), torch.zeros(5)
-    decision = Decision(action, old, value, torch.rand(5, generator=g) + 0.5, wrote, action)
+    decision = Decision(action, old, value, torch.rand(5, generator=g) + 0.5, wrote, action, torch.ones(5))
     targets = Targets(torch.randn(5, generator=g), torch.tensor(0.7), torch.randn(5, generator=g))
     replay = Replay(*(torch.randn(*shape, generator=g) for shape in ((3, 3), (3,), (3,))))
     o = LearningOptions(clip_coef=0.2, vf_coef=0.5)
