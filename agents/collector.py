@@ -17,6 +17,7 @@ from reinstate.agents.decision_log import NONE, DecisionLog, Pending
 from reinstate.agents.interface import Agent, LossTerm, RolloutRecord, State
 from reinstate.agents.rollout import Decision, EpisodeEnd, Inputs, Rollout
 
+LARGEST = 1e18  # of rewards and observations: the squares of larger numbers overflow a float32
 ARRAYS = ("observation", "prev_action", "prev_reward", "lengths", "returns", "action")
 
 
@@ -74,10 +75,20 @@ class Collector(Generic[State]):
     def step(self, envs: VectorEnv) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Takes a step in all environments. Call `see` afterwards, when the episodes that ended are dealt with."""
         observation, reward, terminated, truncated, info = envs.step(self.action)
+        self.check(observation, reward)
         self.returns += reward
         self.lengths += 1
         self.steps_done += envs.num_envs
         return observation, reward, terminated, truncated, info
+
+    def check(self, observation: np.ndarray, reward: np.ndarray) -> None:
+        """Raises FloatingPointError where what a step returned [B, ...] cannot be learnt from."""
+        def when(b: int) -> str:
+            steps = self.steps_done + len(reward)
+            return f"at step {self.lengths[b] + 1} of its episode ({steps:,} environment steps in all)"
+
+        check_numbers("reward", reward, when)
+        check_numbers("observation", observation, when)
 
     def see(self, observation: np.ndarray, reward: np.ndarray, done: np.ndarray) -> None:
         """Takes in what a step returned [B, ...]; an episode's first step has no previous action and no reward."""
@@ -139,6 +150,7 @@ def start_collecting(
 ) -> Collector[State]:
     """Resets environment i with seeds[i]. `action_repeat`: see `agents/action_repeat.py`."""
     observation, _ = envs.reset(seed=list(seeds))  # type: ignore[arg-type]  # a list seeds them one by one
+    check_numbers("observation", observation, lambda b: "at its first reset")
     B = envs.num_envs
     growth = GROWTH if action_repeat and not agent.decides_every_step else 1.0
     return Collector(
@@ -152,6 +164,26 @@ def start_collecting(
         pending=None,
         agent_state=agent.initial_state(B),
         generator=generator,
+    )
+
+
+def check_numbers(
+    name: str, numbers: np.ndarray, when: Callable[[int], str], env: np.ndarray | None = None
+) -> None:
+    """Raises FloatingPointError where floats are not finite or too large to learn from.
+
+    Args:
+        numbers: [B, ...], or [n, ...] of the environments `env` [n].
+        when: tells the moment in environment b.
+    """
+    if numbers.dtype.kind != "f" or (numbers.max() <= LARGEST and numbers.min() >= -LARGEST):  # nan is not
+        return
+    wrong = ~(np.abs(numbers) <= LARGEST)
+    row = int(np.flatnonzero(wrong.reshape(len(numbers), -1).any(axis=1))[0])
+    b = row if env is None else int(env[row])
+    raise FloatingPointError(
+        f"environment {b} returned the {name} {numbers[row][wrong[row]].flat[0]:g} {when(b)}: learning needs finite numbers, "
+        f"at most {LARGEST:g} in size; mend the environment, or wrap it so that it clips its {name}s"
     )
 
 
@@ -250,8 +282,10 @@ def value_of_final(
     agent: Agent[State], c: Collector[State], info: dict[str, Any], reward: np.ndarray, cut: np.ndarray
 ) -> np.ndarray:
     """V(final observation, live memory) [n] of truncated episodes: the agent before its reset."""
+    final = np.stack([info["final_obs"][int(b)] for b in cut])
+    check_numbers("observation", final, lambda b: f"at the end of an episode of {c.lengths[b]} steps", cut)
     inputs = Inputs(
-        torch.from_numpy(np.stack([info["final_obs"][int(b)] for b in cut])),
+        torch.from_numpy(final),
         torch.from_numpy(c.action[cut]),
         torch.from_numpy(reward[cut].astype(np.float32)),
         torch.zeros(len(cut), dtype=torch.bool),

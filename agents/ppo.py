@@ -122,10 +122,27 @@ def update(agent: Agent[Any], rollout: Rollout, learner: Learner, progress: floa
     try:
         log = learn(agent, rollout, learner, progress)
         agent.extend_ranges(rollout.inputs.observation)
-    except BaseException:
+    except BaseException as error:
         before.restore()
+        if isinstance(error, FloatingPointError):
+            raise FloatingPointError(f"{error}: {cause_of(agent, rollout)}") from error
         raise
     return log
+
+
+def cause_of(agent: Agent[Any], rollout: Rollout) -> str:
+    """The likely cause of numbers that are not finite in an update, and what to do."""
+    if not all(bool(p.isfinite().all()) for p in agent.parameters()):
+        return "nor were the agent's parameters before this update; begin with another agent"
+    seen = {
+        "a reward": rollout.outcome.reward,
+        "a previous reward": rollout.inputs.prev_reward,
+        "an observation": rollout.inputs.observation,
+    }
+    for name, numbers in seen.items():
+        if numbers.is_floating_point() and not bool(numbers.isfinite().all()):
+            return f"{name} in this rollout is not; mend the environment"
+    return "rewards, observations and parameters were, so learning has diverged; lower --learning-rate"
 
 
 class Snapshot:
@@ -212,9 +229,7 @@ def targets_of(u: Update, bonus: Tensor) -> Targets:
 
     ours, critic = advantage(u.options.gae_lambda), advantage(u.options.critic_lambda) + value
     if not bool(critic[outcome.closed].isfinite().all()):
-        raise FloatingPointError(
-            "the critic's targets are not finite: look for such rewards and observations in the environment"
-        )
+        raise FloatingPointError("the critic's targets are not finite")
     ours = ours - ours[outcome.closed].mean()
     return Targets(ours, ours[outcome.closed].square().mean().sqrt() + 1e-8, critic)
 
@@ -275,10 +290,7 @@ def clip(groups: list[list[nn.Parameter]], max_norm: float) -> dict[str, float]:
     """
     norms = [float(nn.utils.clip_grad_norm_(group, max_norm)) if group else 0.0 for group in groups]
     if not all(math.isfinite(norm) for norm in norms):
-        raise FloatingPointError(
-            f"the gradient is not finite (norms {norms}): lower --learning-rate, or look for rewards and observations "
-            "that are not finite in the environment"
-        )
+        raise FloatingPointError(f"the gradient is not finite (norms {norms})")
     return {"train/grad_norm_embedding": norms[0], "train/grad_norm": norms[-1]}
 
 
