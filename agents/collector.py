@@ -83,6 +83,7 @@ class Collector(Generic[State]):
 
     def check(self, observation: np.ndarray, reward: np.ndarray) -> None:
         """Raises FloatingPointError where what a step returned [B, ...] cannot be learnt from."""
+
         def when(b: int) -> str:
             steps = self.steps_done + len(reward)
             return f"at step {self.lengths[b] + 1} of its episode ({steps:,} environment steps in all)"
@@ -167,9 +168,7 @@ def start_collecting(
     )
 
 
-def check_numbers(
-    name: str, numbers: np.ndarray, when: Callable[[int], str], env: np.ndarray | None = None
-) -> None:
+def check_numbers(name: str, numbers: np.ndarray, when: Callable[[int], str], env: np.ndarray | None = None) -> None:
     """Raises FloatingPointError where floats are not finite or too large to learn from.
 
     Args:
@@ -182,8 +181,8 @@ def check_numbers(
     row = int(np.flatnonzero(wrong.reshape(len(numbers), -1).any(axis=1))[0])
     b = row if env is None else int(env[row])
     raise FloatingPointError(
-        f"environment {b} returned the {name} {numbers[row][wrong[row]].flat[0]:g} {when(b)}: learning needs finite numbers, "
-        f"at most {LARGEST:g} in size; mend the environment, or wrap it so that it clips its {name}s"
+        f"environment {b} returned the {name} {numbers[row][wrong[row]].flat[0]:g} {when(b)}: learning needs finite "
+        f"numbers, at most {LARGEST:g} in size; mend the environment, or wrap it so that it clips its {name}s"
     )
 
 

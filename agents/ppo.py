@@ -96,7 +96,9 @@ class Learner:
 
     def _parts(self) -> dict[str, Stateful]:
         terms = {f"term {i}": term for i, term in enumerate(self.extras.terms)}
-        return self.statistics() | terms | {f"side learner {i}": side for i, side in enumerate(self.extras.side_learners)}
+        return (
+            self.statistics() | terms | {f"side learner {i}": side for i, side in enumerate(self.extras.side_learners)}
+        )
 
 
 def build_learner(agent: Agent[Any], extras: Extras, options: LearningOptions, generator: torch.Generator) -> Learner:
@@ -200,7 +202,10 @@ def learn(agent: Agent[Any], rollout: Rollout, learner: Learner, progress: float
         log |= clip(learner.groups, o.max_grad_norm)
         learner.optimizer.step()
     explained = explained_variance(rollout.decision.value[closed], targets.value[closed])
-    rates = {"train/reward_rate": u.average.rate * float(unit.known), "train/learning_rate": learner.optimizer.param_groups[0]["lr"]}
+    rates = {
+        "train/reward_rate": u.average.rate * float(unit.known),
+        "train/learning_rate": learner.optimizer.param_groups[0]["lr"],
+    }
     return log | rates | {"train/explained_variance": explained}
 
 

@@ -1,4 +1,4 @@
-"""The unit of rewards: the largest one seen. Everything that is learnt is in this unit, so their size does not matter."""
+"""The unit of rewards: the largest one seen. All that is learnt is in this unit, so that their size does not matter."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class VectorRange(nn.Module):
         center, scale = scaling_of(self.low, self.high)
         ratio = scale / self.scale
         stays = (ratio <= KEPT) & (ratio >= 1 / KEPT) & ((center - self.center).abs() <= (KEPT - 1) * scale)
-        if bool(stays.all()):
+        if bool(stays.all()) and (bool(seen.any()) or torch.equal(scale, self.scale)):
             return False
         self.center.copy_(center)
         self.scale.copy_(scale)

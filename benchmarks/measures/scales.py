@@ -61,7 +61,7 @@ class Bandit(gymnasium.Env[np.ndarray, np.int64]):
         return (self.scale * self.numbers).astype(np.float32), float(right), True, False, {"is_success": right}
 
 
-gymnasium.register(BANDIT, Bandit)
+gymnasium.register(BANDIT, f"{__name__}:Bandit")
 
 
 class ScaledRewards(VectorWrapper):
@@ -118,7 +118,9 @@ def table(rows: list[Row]) -> str:
     scales = sorted({row["scale"] for row in rows})
     lines = []
     for task, agent in dict.fromkeys((row["task"], row["agent"]) for row in rows):
-        found = {s: [r["steps"] for r in rows if (r["task"], r["agent"], r["scale"]) == (task, agent, s)] for s in scales}
+        found = {
+            s: [r["steps"] for r in rows if (r["task"], r["agent"], r["scale"]) == (task, agent, s)] for s in scales
+        }
         lines.append([task, agent, *(cell_of(found[s], found.get(1.0, [])) for s in scales)])
     return markdown(["task", "agent", *(f"x {s:g}" for s in scales)], lines)
 

@@ -72,7 +72,9 @@ def test_replayed_decisions_reach_the_embedding_network_where_credit_crosses_the
 def test_only_what_went_better_than_expected_is_imitated(trained, monkeypatch, total, imitates):
     drawn, found = drawn_from(trained), []
     drawn.total[:] = total
-    trained.agent.encode_state.unit.size.fill_(abs(total))
+    torch.nn.init.zeros_(trained.agent.heads.value[-1].weight)  # a step counts for one unit at most: expect less
+    trained.agent.heads.value[-1].bias.detach().zero_()
+    trained.agent.heads.value_mean.zero_()
     for coef in (0.0, 1.0):
         learn_again(with_options(trained, imitation_coef=coef), drawn, monkeypatch, vf_coef=0.0)
         found.append(trained.agent.heads.policy[-1].weight.grad.clone())

@@ -134,7 +134,9 @@ def test_values_do_not_change_when_the_unit_grows():
         features = play.agent.encode_state(i.unique, i.prev_action, torch.zeros_like(i.prev_reward))
         _, value, log_scale = heads(features, i.time)
         t = learner.targets
-        return float(unit.known) * torch.cat([value, log_scale.exp(), torch.tensor([t.mean, t.std, learner.reward_rate.rate])])
+        return float(unit.known) * torch.cat(
+            [value, log_scale.exp(), torch.tensor([t.mean, t.std, learner.reward_rate.rate])]
+        )
 
     before = in_rewards()
     factor = unit.grow(3 * float(unit.known))
@@ -221,7 +223,9 @@ def test_an_update_that_fails_in_its_third_epoch_changes_nothing(monkeypatch, ea
         return clip(groups, most)
 
     monkeypatch.setattr(ppo, "clip", break_the_third)
-    with pytest.raises(FloatingPointError, match="gradient is not finite .*learning has diverged; lower --learning-rate"):
+    with pytest.raises(
+        FloatingPointError, match="gradient is not finite .*learning has diverged; lower --learning-rate"
+    ):
         ppo.update(play.agent, rollout, play.learner, 0.0)
     after = state_of(play)
     for state in (before, after):
