@@ -127,11 +127,12 @@ class DecisionLog:
             **{name: torch.from_numpy(getattr(self, name)[: self.size].copy()) for name in ARRAYS},
             "open": torch.from_numpy(self.open.copy()),
             "steps": self.steps,
+            "largest": self.largest,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores the values of `state_dict`."""
-        self.size, self.steps = len(state["reward"]), state["steps"]
+        self.size, self.steps, self.largest = len(state["reward"]), state["steps"], state["largest"]
         for name in ARRAYS:
             getattr(self, name)[: self.size] = state[name].numpy()
         self.open[:] = state["open"].numpy()

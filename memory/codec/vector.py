@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reinstate.memory.codec.autoencoders import Autoencoder, Coder, last_linear, orthogonal
-from reinstate.memory.codec.bits import pack_bits, straight_through_sign, unpack_bits
+from reinstate.memory.codec.bits import MOST_DEFAULT_BITS, pack_bits, straight_through_sign, unpack_bits
 from reinstate.memory.scaling import KEPT, VectorRange
 
 VECTOR_TOLERANCE = 0.1  # a component of a vector is right when it decodes to within this
@@ -29,7 +29,6 @@ HIDDEN = 64
 FURTHEST = 100.0  # of a component in units of its range: what lies beyond has the same code
 LEARNING_RATE = 1e-3
 BITS = 294  # of a code; as many as the codes of MiniGrid's views have
-MOST_BITS = 1152  # with the other fields, a slot then has 253 bytes
 LEVELS = 11  # bits of a component that read it from -1 to 1
 MOST = 256  # components that are coded
 BATCH_WORK = 256 * 294 * 64  # rows of a batch times bits times components
@@ -39,9 +38,9 @@ def default_bits(shape: tuple[int, ...]) -> int:
     """Bits of a code for vectors of this shape: enough for LEVELS of each component, within a slot.
 
     >>> [default_bits((width,)) for width in (3, 26, 40, 2835)]
-    [294, 294, 440, 1152]
+    [294, 294, 440, 1200]
     """
-    return max(BITS, min(LEVELS * shape[0], MOST_BITS))
+    return max(BITS, min(LEVELS * shape[0], MOST_DEFAULT_BITS))
 
 
 class VectorAutoencoder(Autoencoder):
