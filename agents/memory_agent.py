@@ -138,7 +138,7 @@ class MemoryAgent(nn.Module):
         return Decision(action, log_prob, value, scale_of(log_scale), wrote, hashes, unit), state
 
     def extend_ranges(self, observation: Tensor) -> None:
-        if extend_ranges(self, observation):
+        if extend_ranges(self, observation) or self.codec.autoencoder.outgrown:
             self.codec.restart()
 
     def begin_rollout(self, state: MemoryAgentState) -> MemoryRecord:

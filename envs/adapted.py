@@ -52,9 +52,9 @@ class Adapted(gym.Wrapper[np.ndarray, Any, Any, Any]):
         observation, reward, terminated, truncated, info = found
         return (
             self._seen(observation, "step"),
-            self._number(reward, "reward", "buif"),
-            bool(self._number(terminated, "terminated", "bui")),
-            bool(self._number(truncated, "truncated", "bui")),
+            reward if type(reward) is float else self._number(reward, "reward", "buif"),
+            terminated if type(terminated) is bool else bool(self._number(terminated, "terminated", "bui")),
+            truncated if type(truncated) is bool else bool(self._number(truncated, "truncated", "bui")),
             info,
         )
 
@@ -66,8 +66,6 @@ class Adapted(gym.Wrapper[np.ndarray, Any, Any, Any]):
 
     def _number(self, value: Any, name: str, kinds: str) -> float:
         """`value` as a number, also where it is in an array by itself."""
-        if isinstance(value, (bool, int, float)) and (kinds == "buif" or not isinstance(value, float)):
-            return float(value)
         array = np.asarray(value)
         if array.size != 1 or array.dtype.kind not in kinds:
             raise IllegalReturn(f"{name} must be one {'number' if 'f' in kinds else 'bool'}{self._place('step')}")

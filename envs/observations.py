@@ -92,18 +92,26 @@ def _vector_space(space: spaces.Space[Any], width: int) -> spaces.Box:
 
 
 def _vector(space: spaces.Space[Any], width: int, observation: Any) -> np.ndarray:
+    """A fresh vector."""
     try:
         _check(space, observation, "")
         flat = np.asarray(observation if isinstance(space, spaces.Box) else flatten(space, observation))
-        with np.errstate(over="ignore"):
-            vector = flat.astype(np.float32).reshape(-1)  # always a copy
+        vector = _shorter(flat) if flat.dtype.itemsize > 4 else flat.astype(np.float32).reshape(-1)  # always a copy
     except IllegalReturn:
         raise
     except Exception as error:
         raise IllegalReturn(f"its observation {_shown(observation)} is not in its space {space}") from error
     if vector.shape != (width,):
         raise IllegalReturn(f"its observation {_shown(observation)} is not in its space {space}")
-    if flat.dtype.itemsize > 4 and not np.isfinite(vector).all() and np.isfinite(flat[~np.isfinite(vector)]).any():
+    return vector
+
+
+def _shorter(flat: np.ndarray) -> np.ndarray:
+    """Numbers of 64 bits as floats of 32."""
+    with np.errstate(over="ignore"):
+        vector = flat.astype(np.float32).reshape(-1)
+    wrong = ~np.isfinite(vector)
+    if wrong.any() and np.isfinite(flat.reshape(-1)[wrong]).any():
         raise IllegalReturn("its observation has numbers that 32-bit floats cannot hold: scale them down")
     return vector
 
@@ -114,9 +122,12 @@ def _check(space: spaces.Space[Any], observation: Any, where: str) -> None:
         shape = np.shape(observation)
         if shape != space.shape:
             raise IllegalReturn(f"its observation{where} has the shape {shape}, and its space {space.shape}")
-    elif isinstance(space, (spaces.Discrete, spaces.MultiDiscrete)):
+    elif isinstance(space, spaces.Discrete):
+        if not 0 <= observation - space.start < space.n:
+            raise IllegalReturn(f"its observation{where} {_shown(observation)} is not in {space}")
+    elif isinstance(space, spaces.MultiDiscrete):
         below = np.asarray(observation) - space.start
-        if np.shape(below) != space.shape or (below < 0).any() or (below >= _sizes(space)).any():
+        if below.shape != space.shape or (below < 0).any() or (below >= space.nvec).any():
             raise IllegalReturn(f"its observation{where} {_shown(observation)} is not in {space}")
     elif isinstance(space, spaces.Dict) and isinstance(observation, dict):
         for key, part in space.spaces.items():
@@ -126,10 +137,6 @@ def _check(space: spaces.Space[Any], observation: Any, where: str) -> None:
     elif isinstance(space, spaces.Tuple) and isinstance(observation, (tuple, list)):
         for i, (part, value) in enumerate(zip(space.spaces, observation, strict=False)):
             _check(part, value, f"{where} [{i}]")
-
-
-def _sizes(space: spaces.Discrete | spaces.MultiDiscrete) -> Any:
-    return space.n if isinstance(space, spaces.Discrete) else space.nvec
 
 
 def _shown(observation: Any) -> str:

@@ -73,7 +73,7 @@ class OthersVector(SyncVectorEnv):
         self.bases: list[int] = []  # the seed that `reset` gave to each environment
         self.episodes = np.zeros(num_envs, dtype=np.int64)  # since then
         self.lengths = np.zeros(num_envs, dtype=np.int64)
-        self.checksums = np.zeros(num_envs, dtype=np.uint32)  # of what was seen and paid in the episode
+        self.checksums = [0] * num_envs  # of what was seen and paid in the episode
         self._actions = np.zeros((num_envs, 64), dtype=np.int16)  # since the reset
 
     @property
@@ -163,9 +163,10 @@ class OthersVector(SyncVectorEnv):
         self._actions[kept, self.lengths[kept]] = actions[kept]
         self.lengths += 1
         self._observations = observations
-        for b in range(self.num_envs):
-            paid = zlib.crc32(struct.pack("<d", rewards[b]), int(self.checksums[b]))
-            self.checksums[b] = zlib.crc32(observations[b].tobytes(), paid)
+        B = self.num_envs
+        seen = np.ascontiguousarray(observations).reshape(B, -1).view(np.uint8)
+        rows = np.concatenate([rewards.reshape(B, 1).view(np.uint8), seen], axis=1)
+        self.checksums = [zlib.crc32(row, checksum) for row, checksum in zip(rows, self.checksums, strict=True)]
 
     def _seed_list(self, seed: int | Sequence[int | None] | None) -> list[int | None]:
         if seed is None:
@@ -183,7 +184,7 @@ class OthersVector(SyncVectorEnv):
             "bases": list(self.bases),
             "episodes": self.episodes.tolist(),
             "lengths": self.lengths.tolist(),
-            "checksums": self.checksums.tolist(),
+            "checksums": list(self.checksums),
             "actions": np.concatenate([np.zeros(0, dtype=np.int16), *rows]),
             "observations": self.observations,
         }
@@ -213,7 +214,7 @@ class OthersVector(SyncVectorEnv):
             raise ValueError(f"This state is not of {self.num_envs} environments of {self.env_id}.")
         self.bases = [int(base) for base in state["bases"]]
         self.episodes, self.lengths = np.array(state["episodes"], dtype=np.int64), lengths
-        self.checksums = np.array(state["checksums"], dtype=np.uint32)
+        self.checksums = [int(checksum) for checksum in state["checksums"]]
         self._observations = np.array(state["observations"], dtype=self._observations.dtype)
         self._actions = np.zeros((self.num_envs, max(64, int(kept.max()))), dtype=np.int16)
         changed, end = [], 0
@@ -239,11 +240,11 @@ class OthersVector(SyncVectorEnv):
                 if terminated or truncated:
                     return False
                 checksum = zlib.crc32(
-                    np.asarray(observation).tobytes(), zlib.crc32(struct.pack("<d", reward), checksum)
+                    np.asarray(observation).tobytes(), zlib.crc32(struct.pack("=d", reward), checksum)
                 )
         except EnvError:
             return False
-        return bool(checksum == self.checksums[b])
+        return checksum == self.checksums[b]
 
     def close_extras(self, **kwargs: Any) -> None:
         """Closes all environments; one that fails at that is only warned about, as its work is done."""

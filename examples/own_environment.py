@@ -1,14 +1,24 @@
 """An environment of your own, trained with and without a memory: `python examples/own_environment.py`, half a minute.
 
-Any Gymnasium environment works whose actions are discrete and whose observations are vectors, numbers, MiniGrid grids
-or RGB images. Three things in it are for Reinstate, and all are optional:
+Any Gymnasium environment works if its actions are discrete, or combinations of discrete choices: `MultiDiscrete`,
+`MultiBinary`, `Dict` or `Tuple` of these, up to 32,767 combinations. What it observes becomes one of three things:
 
-- `info["is_success"]` in the last step of an episode: success is reported, and a run can stop at a success rate.
-- `info["cue"]` there: success is also reported for each cue.
+- an image, where it is an array of uint8 [height, width, channels];
+- MiniGrid's symbols, where MiniGrid made them;
+- a vector of at most 4,096 numbers, which is what `gymnasium.spaces.utils.flatten` makes of any other space.
+
+A `Dict` with an entry `image` shows only that. Three things in an environment are for Reinstate, and all are optional:
+
+- `info["is_success"]` in the last step of an episode, True or False: success is reported, and a run can stop at a
+  success rate. Anything but a bool, 0 or 1 counts as not reported.
+- `info["cue"]` there, an integer: success is also reported for each cue.
 - `truncated` apart from `terminated`: the value of what comes after the cut is estimated, and is 0 after an end.
 
-From the command line, in the folder of your file: `python -m reinstate train --env own_environment:DelayedRecall-v0`
-imports `own_environment` first. With `reinstate train` the module must be installed.
+A run goes on exactly where it was saved if the environment draws all that is random from `self.np_random`: then the
+same seed and the same actions give the same episode. Where they do not, a new episode begins.
+
+From the command line, in the folder of your file: `reinstate train --env own_environment:DelayedRecall-v0` imports
+`own_environment` first.
 
 The control without a memory shows that the task needs one. It does not show that it needs recalculation: random
 features tell two colours apart.

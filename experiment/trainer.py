@@ -38,7 +38,8 @@ class Trainer:
         training_seeds = spawn_seeds(options.seed, options.num_envs, "training")
         actions, repeat = generator(seeds["actions"]), options.learning.action_repeat
         self.collector = start_collecting(self.envs, agent, training_seeds, actions, repeat)
-        agent.extend_ranges(torch.from_numpy(self.collector.observation))
+        if begins:
+            agent.extend_ranges(torch.from_numpy(self.collector.observation))
         if begins and options.stagger_steps > 0:
             stagger(self.envs, self.collector, options.stagger_steps, seeds["stagger"])
         self.envs_failed = False  # in the middle of a step: their state is not known

@@ -44,6 +44,11 @@ class VectorRange(nn.Module):
         """The inverse of `exact`."""
         return x * self.scale + self.center
 
+    @property
+    def varies(self) -> Tensor:
+        """The components [width] bool that have had different values."""
+        return self.high > self.low
+
     @torch.no_grad()
     def extend(self, low: Tensor, high: Tensor) -> bool:
         """Takes in the smallest and largest values [width] of new observations; returns whether the scaling changed."""

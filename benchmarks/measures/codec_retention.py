@@ -33,7 +33,7 @@ from reinstate.memory.codec.codec import VERSIONS, Codec, default_bits
 from reinstate.memory.codec.frames import FrameBuffer
 from reinstate.memory.codec.image import ImageAutoencoder, ImageCoder, patch_distance
 from reinstate.memory.codec.patches import PatchGrid
-from reinstate.memory.codec.training import BATCH, CodecTraining
+from reinstate.memory.codec.training import SCORED, CodecTraining
 from reinstate.memory.options import MemoryOptions
 from reinstate.memory.tensors import unique_rows
 
@@ -138,7 +138,7 @@ def live(way: str, seed: int) -> tuple[Codec, list[Written]]:
         if isinstance(net, RehearsingAutoencoder) and isinstance(coder, ImageCoder):
             net.remember(coder, codes[good])
         buffer.add(frames)
-        if not bool((coder.fidelity(frames[:BATCH], coder.encode(frames[:BATCH])) == 1).all()):  # else it rests
+        if not bool((coder.fidelity(frames[:SCORED], coder.encode(frames[:SCORED])) == 1).all()):  # else it rests
             training.train(o.codec_updates, generator)
         if way == "re-encoded" and codec.version != written[-1].version:
             for w in written:

@@ -43,6 +43,16 @@ class Autoencoder(nn.Module):
     def restart(self) -> None:
         """The scaling of observations has changed."""
 
+    @property
+    def outgrown(self) -> bool:
+        """Whether it should restart for what the range of observations has become."""
+        return False
+
+    @property
+    def batch_size(self) -> int:
+        """Rows of the training set in a batch."""
+        return 256
+
     @abstractmethod
     def training_set(self, frames: Tensor) -> Tensor:
         """What batches are drawn from, [m, ...], given frames [n, ...]."""

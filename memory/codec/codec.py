@@ -13,21 +13,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reinstate.memory.codec import image, tile
+from reinstate.memory.codec import image, tile, vector
 from reinstate.memory.codec.autoencoders import Autoencoder, Coder
 from reinstate.memory.codec.image import ImageAutoencoder
 from reinstate.memory.codec.tile import TileAutoencoder
 from reinstate.memory.codec.vector import VectorAutoencoder
 
 VERSIONS = 32
-VECTOR_BITS = 294
 
 
 def default_bits(kind: str, shape: tuple[int, ...]) -> int:
     """The bits of a code where none are chosen."""
     if kind == "grid":
         return tile.default_bits(shape)
-    return image.default_bits(shape) if kind == "image" else VECTOR_BITS
+    return image.default_bits(shape) if kind == "image" else vector.default_bits(shape)
 
 
 def build_codec(kind: str, shape: Sequence[int], categories: tuple[int, ...], bits: int | None) -> Codec:

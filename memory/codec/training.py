@@ -19,7 +19,7 @@ from reinstate.memory.codec.frames import FrameBuffer
 from reinstate.memory.optimizers import load_optimizer_state, optimizer_state
 
 PATIENCE = 40  # calls of `train` without a better version before the autoencoder is drawn anew; doubled each time
-BATCH = 256
+SCORED = 256  # frames by which two versions are compared
 
 
 class CodecTraining:
@@ -53,7 +53,7 @@ class CodecTraining:
         autoencoder, found = self.codec.autoencoder, math.nan
         rows = autoencoder.training_set(self.frames.frames[: self.frames.size])
         for _ in range(updates):
-            index = torch.randint(len(rows), (BATCH,), generator=generator).to(rows.device)
+            index = torch.randint(len(rows), (autoencoder.batch_size,), generator=generator).to(rows.device)
             loss = autoencoder.loss(rows.index_select(0, index))
             found = float(loss.detach())
             for group in self.optimizer.param_groups:
@@ -62,7 +62,7 @@ class CodecTraining:
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
         trained = autoencoder.freeze()
-        frames = self.frames.sample(BATCH, generator)
+        frames = self.frames.sample(SCORED, generator)
         score = _score(self.codec.current, frames)
         if _score(trained, frames) > score:
             self.codec.publish(trained)

@@ -59,6 +59,7 @@ def probe_id():
 UINT8_IMAGE = spaces.Box(0, 255, (12, 12, 3), np.uint8)
 
 
+@pytest.mark.filterwarnings("ignore:Probe-v0. the agent sees 'image' only:UserWarning")
 @pytest.mark.parametrize(
     "space, shape, dtype, high",
     [
@@ -164,6 +165,7 @@ ACTING = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:.*Getting the length:UserWarning")
 @pytest.mark.parametrize("space", ACTING, ids=str)
 def test_every_combination_of_choices_is_an_action(space: spaces.Space) -> None:
     acted = []

@@ -109,7 +109,8 @@ class TestOwnEnvironment:
     def test_the_command_of_the_page_imports_the_module(self, own_environment, tmp_path, monkeypatch):
         monkeypatch.delitem(gymnasium.registry, own_environment.ID)
         monkeypatch.delitem(sys.modules, "own_environment")
-        monkeypatch.syspath_prepend(str(EXAMPLES))  # what `python -m` does in that folder
-        (words,) = re.findall(r"`python -m reinstate (train --env \S+)`", own_environment.__doc__)
+        monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder not in ("", str(EXAMPLES))])
+        monkeypatch.chdir(EXAMPLES)
+        (words,) = re.findall(r"`reinstate (train --env \S+)`", own_environment.__doc__)
         tiny = "--total-timesteps 64 --num-envs 2 --eval-episodes 2 --rollout-steps 16 --run-dir".split()
         assert main([*words.split(), *tiny, str(tmp_path / "run")]) == 0

@@ -62,7 +62,7 @@ def test_options_by_name():
         ({"run_dir": 7}, "--run-dir is 7; it must be a string or None"),
         ({"env_kwargs": {"length": object()}}, "env_kwargs must be numbers, strings, True, False or None"),
         ({"env_kwargs": {"lenght": 5}}, "Did you mean 'length'?"),
-        ({"heads": 0}, "--heads is 0; it must be at least 1"),
+        ({"heads": 0}, "--heads is 0; it must be from 1 to 1024"),
     ],
 )
 def test_mistakes_are_one_sentence_and_write_nothing(tmp_path, monkeypatch, options, says):

@@ -14,11 +14,12 @@ from reinstate.experiment.trained import load_agent
 from tests.experiment.runs import assert_same_runs, files_of, send
 
 MAZE, VECTOR = "Reinstate/GridTMazePassive-v0", "Reinstate/TMazePassive-v0"
-REPLAY = ["--replay-size", "16", "--replay-batch", "4"]
+QUICK = ["--epochs", "2"]
+REPLAY = ["--replay-size", "16", "--replay-batch", "4", "--codec-updates", "2"]
 CASES = {
     "memory, symbols": (["--slots", "8", *REPLAY], MAZE, 4),
     "memory, vector, synthetic": (["--credit", "synthetic", *REPLAY], VECTOR, 4),
-    "memory, vector, bootstrap": (["--credit", "bootstrap"], VECTOR, 4),
+    "memory, vector, bootstrap": (["--credit", "bootstrap", "--codec-updates", "2"], VECTOR, 4),
     "memory, pixels, refresh": (
         ["--env-kwargs", "delay=1", "--recalculation", "refresh", *REPLAY],
         "Reinstate/KeyToDoor-v0",
@@ -32,10 +33,13 @@ CASES = {
     "none, symbols": (["--agent", "none"], MAZE, 4),
     "none, others' environment": (["--agent", "none"], "CartPole-v1", None),
 }
-LATER = ["--eval-every", "200", "--save-every", "100"]
+LATER = ["--eval-every", "300", "--save-every", "100", "--eval-episodes", "2", *QUICK]
 
 
-@pytest.mark.parametrize("case", CASES)
+FAST = ("memory, symbols", "memory, others' environment", "lstm, vector", "gru, pixels")
+
+
+@pytest.mark.parametrize("case", [c if c in FAST else pytest.param(c, marks=pytest.mark.slow) for c in CASES])
 def test_a_run_that_is_stopped_goes_on_to_the_bit(train, tmp_path, monkeypatch, case):
     """Stopped in the middle of an episode and of a rollout, in its first part and again later."""
     flags, env, length = CASES[case]

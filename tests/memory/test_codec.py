@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reinstate.memory.codec.bits import pack_bits, unpack_bits
-from reinstate.memory.codec.codec import VERSIONS, Codec, build_codec, default_bits
+from reinstate.memory.codec.codec import VERSIONS, Codec, build_codec
 from reinstate.memory.codec.frames import FrameBuffer
 from reinstate.memory.codec.image import ImageAutoencoder
 from reinstate.memory.codec.tile import TileAutoencoder
@@ -269,28 +269,50 @@ def test_too_few_bits_is_a_clear_error():
         TileAutoencoder((7, 7, 3), CATEGORIES, 48)
 
 
-@pytest.mark.parametrize(
-    ("kind", "shape", "bits"),
-    [
-        *(("grid", (view, view, 3), 6 * view * view) for view in (3, 5, 7, 9, 11, 13)),
-        ("grid", (15, 15, 3), 5 * 225),  # 6 would make a slot too large
-        ("grid", (17, 17, 3), 4 * 289),
-        ("grid", (33, 33, 3), 1089),
-        ("image", (56, 56, 3), 294),
-        ("image", (84, 84, 3), 294),
-        ("image", (5, 5, 3), 294),
-        ("image", (1, 1, 3), 32),
-        ("image", (2, 4, 1), 256),
-        ("image", (210, 160, 3), 420),
-        ("vector", (3,), 294),
-    ],
-)
-def test_bits_follow_from_the_observation(kind, shape, bits):
-    assert default_bits(kind, shape) == bits
-    codec = build_codec(kind, shape, CATEGORIES, None)
-    assert codec.code_bytes <= -(-bits // 8) <= 151
+def wide(count, width, varying, seed=0):
+    """Vectors of which only some components vary; the others have any values."""
+    g = torch.Generator().manual_seed(seed)
+    x = torch.randn(width, generator=torch.Generator().manual_seed(9)).repeat(count, 1)
+    x[:, varying] = torch.randint(0, 4, (count, len(varying)), generator=g).float()
+    return x
 
 
-def test_a_view_of_too_many_tiles_says_which_bits_it_needs():
-    with pytest.raises(ValueError, match="choose --code-bits from 1 to 16"):
-        build_codec("grid", (1, 1, 3), CATEGORIES, 17)
+def test_of_a_wide_vector_what_varies_is_coded_and_the_rest_is_known():
+    """Read without any training, in codes that fit a slot; constants, too, are checked."""
+    varying = list(range(3, 1000, 10))
+    frames = wide(64, 1000, varying)
+    codec = build_codec("vector", (1000,), (), None)
+    net = codec.autoencoder
+    assert net.code_bytes == 150
+    net.range.extend(frames.amin(0), frames.amax(0))
+    assert net.outgrown
+    codec.restart()
+    assert not net.outgrown and reads(codec.current, frames)
+    other = frames.clone()
+    other[:, 0] += 1.0
+    assert not reads(codec.current, other)
+    again = build_codec("vector", (1000,), (), None)
+    again.load_state_dict(codec.state_dict())
+    assert reads(again.current, frames)
+
+
+def test_a_wide_codec_starts_again_when_many_more_components_vary():
+    frames = wide(64, 600, list(range(300, 400)))
+    codec = build_codec("vector", (600,), (), None)
+    for found, grown in ((frames, True), (wide(64, 600, list(range(300, 410))), False)):
+        codec.autoencoder.range.extend(found.amin(0), found.amax(0))
+        assert codec.autoencoder.outgrown == grown
+        if grown:
+            codec.restart()
+    found = wide(64, 600, list(range(290, 450)))
+    codec.autoencoder.range.extend(found.amin(0), found.amax(0))
+    assert codec.autoencoder.outgrown
+    codec.restart()
+    assert codec.version == 2 and codec.autoencoder.varied == 160
+
+
+def test_training_a_wide_codec_costs_about_as_much_as_a_narrow_one():
+    """In multiplications: the batch shrinks with width and bits."""
+    narrow, broad = (build_codec("vector", (width,), (), None).autoencoder for width in (23, 2835))
+    work = [net.batch_size * net.thresholds.weight.numel() for net in (narrow, broad)]
+    assert narrow.batch_size == 256 and broad.batch_size >= 16 and work[1] < 4 * work[0]
