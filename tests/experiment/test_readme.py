@@ -21,9 +21,16 @@ def test_there_are_commands_of_every_kind():
     assert {c.split()[1] for c in COMMANDS} == {"train", "evaluate", "inspect", "play"}
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c.split()[1] == "train"])
+@pytest.mark.parametrize("command", [c for c in COMMANDS if c.split()[1] == "train" and "--resume" not in c])
 def test_train_commands(tmp_path, command):
     assert main([*shlex.split(command)[1:], *TINY, "--run-dir", str(tmp_path / "run")]) == 0
+
+
+def test_resume_commands(memory_run, tmp_path):
+    run = shutil.copytree(memory_run, tmp_path / "run")
+    (command,) = (c for c in COMMANDS if "--resume" in c)
+    words = [str(run) if w == "runs/first" else "384" if w == "1e7" else w for w in shlex.split(command)[1:]]
+    assert main(words) == 0
 
 
 def tiny(command: str, run: Path) -> list[str]:

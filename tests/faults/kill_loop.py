@@ -104,7 +104,7 @@ def loop(times: int, seed: int, folder: Path, kinds: list[str]) -> None:
             words = words_of(kind, run)
             while killed < until:
                 own = killed % OF_ITS_OWN == OF_ITS_OWN - 1
-                seconds = rng.uniform(0.0, longest + STARTS * own)
+                seconds = rng.uniform(0.0, longest / 3 + STARTS * own)
                 ended = session(command if own else forked, words, seconds)
                 step = check_checkpoint(run, step)
                 if ended:
