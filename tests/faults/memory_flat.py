@@ -15,6 +15,8 @@ import os
 import sys
 from pathlib import Path
 
+import torch
+
 from reinstate.agents.options import LearningOptions
 from reinstate.experiment.build import untrained
 from reinstate.experiment.metrics import Metrics
@@ -47,6 +49,7 @@ def resident() -> int:
 
 def main(kind: str, share: float, allowed: float, folder: Path) -> int:
     """Trains; returns the exit code."""
+    torch.set_num_threads(1)
     options, updates, steps = RUNS[kind]
     updates, steps = int(updates * share), int(steps * share)
     trainer, metrics = Trainer(options, untrained(options)), Metrics(folder, options.flat())
