@@ -53,5 +53,5 @@ class LearningOptions:
     imitation_coef: float = 1.0
     """Coefficient of imitating remembered decisions after which more was paid than the critic expects."""
     novelty_bonus: float = 0.3
-    """Reward for writing a code that few of the kept episodes hold, for each nat of its surprise. It falls to 0 over
-    --total-timesteps."""
+    """Reward for writing a code that few of the kept episodes hold, for each nat of its surprise, in units of the
+    largest reward seen. It falls to 0 over --total-timesteps."""

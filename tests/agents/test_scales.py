@@ -231,3 +231,28 @@ def test_an_update_that_fails_in_its_third_epoch_changes_nothing(monkeypatch, ea
     for state in (before, after):
         del state["learner"]["generator"], state["learner"]["optimizer"]["param_groups"]
     assert_same_state(after, before)
+
+
+@pytest.mark.parametrize("name", ["memory", "lstm", "none"])
+def test_learning_goes_on_from_its_state_in_any_unit(name):
+    """Two updates after loading equal two without: unit, ranges, and what follows from them are part of the state."""
+    spec = ObservationSpec("vector", (2,))
+
+    def begin(seed):
+        play = Play.begin(agent_of(spec, name, 4), seed, envs=vectors(observation=1e5, reward=1e-6), replay_batch=4)
+        if seed == 0:
+            play.agent.extend_ranges(torch.from_numpy(play.collector.observation))
+        return play
+
+    play, fresh = begin(0), begin(1)
+    play.learn(2)
+    assert 0 < play.agent.encode_state.unit.size < 1e-5
+    assert play.agent.encode_state.observation.range.scale.min() > 1e4
+    environments, state = play.envs.env.get_state(), through_a_file(state_of(play))
+    for part, values in state.items():
+        getattr(fresh, part).load_state_dict(values)
+    fresh.envs.env.set_state(environments)
+    assert_same_state(state_of(fresh), state)
+    play.learn(2)
+    fresh.learn(2)
+    assert_same_state(state_of(fresh), state_of(play))
