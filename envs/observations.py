@@ -196,7 +196,11 @@ def is_symbolic(env: gym.Env) -> bool:
         if shows_its_own and not isinstance(env, (ViewSizeWrapper, FullyObsWrapper, ImgObsWrapper)):
             return False
         env = env.env
-    return isinstance(env, MiniGridEnv) and type(env).gen_obs is MiniGridEnv.gen_obs
+    if not isinstance(env, MiniGridEnv) or type(env).gen_obs is not MiniGridEnv.gen_obs:
+        return False
+    shown = env.observation_space
+    size = env.agent_view_size
+    return isinstance(shown, spaces.Dict) and shown["image"].shape == (size, size, 3)
 
 
 def is_one_hot(env: gym.Env) -> bool:

@@ -92,6 +92,10 @@ class OthersVector(SyncVectorEnv):
         """
         options = dict(options or {})
         mask = np.asarray(options.pop("reset_mask", np.ones(self.num_envs, dtype=bool)))
+        if mask.shape != (self.num_envs,) or mask.dtype != bool:
+            raise ValueError(f"reset_mask must be bool of shape ({self.num_envs},), not {mask.dtype} of {mask.shape}.")
+        if not mask.all() and not self.bases:
+            raise ValueError("Call reset() for all environments once before resetting some of them.")
         seeds = self._seed_list(seed)
         bases, episodes = list(self.bases) or [0] * self.num_envs, self.episodes.copy()
         observations = self.observations

@@ -240,6 +240,33 @@ def test_symbols_of_every_size(view: int) -> None:
     assert observation_spec(env.observation_space).kind == "grid" and env.reset(seed=0)[0].shape == (view, view, 3)
 
 
+class Painted(EmptyEnv):
+    """A MiniGrid environment that shows pictures of its own, as small as its symbols would be."""
+
+    def gen_obs(self):
+        return super().gen_obs() | {"image": np.full((7, 7, 3), 200, np.uint8)}
+
+
+class PaintedLarger(EmptyEnv):
+    def __init__(self, **options: Any):
+        super().__init__(**options)
+        self.observation_space["image"] = spaces.Box(0, 255, (9, 9, 3), np.uint8)
+
+    def reset(self, **options: Any):
+        seen, info = super().reset(**options)
+        return seen | {"image": np.full((9, 9, 3), 200, np.uint8)}, info
+
+
+@pytest.mark.parametrize("painted", [Painted, PaintedLarger])
+def test_pictures_of_a_minigrid_class_of_ones_own_are_images(painted: type[EmptyEnv]) -> None:
+    gym.register("Painted-v0", painted)
+    try:
+        env = make_single("Painted-v0")
+    finally:
+        del gym.registry["Painted-v0"]
+    assert observation_spec(env.observation_space).kind == "image" and env.reset(seed=0)[0].max() == 200
+
+
 def test_symbols_that_minigrid_does_not_have_are_refused() -> None:
     class Teal(Ball):
         def encode(self):

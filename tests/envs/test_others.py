@@ -134,6 +134,16 @@ def test_going_on_from_a_state(steps: int) -> None:
     assert text(second.state_dict()) == text(first.state_dict())
 
 
+def test_wrong_masks_are_refused() -> None:
+    envs = make_vector("Walk-v0", 2)
+    with pytest.raises(ValueError, match="once before resetting some"):
+        envs.reset(options={"reset_mask": np.array([True, False])})
+    envs.reset(seed=0)
+    for mask in (np.array([True]), np.array([1, 0])):
+        with pytest.raises(ValueError, match="reset_mask must be bool of shape"):
+            envs.reset(options={"reset_mask": mask})
+
+
 def test_what_does_not_come_back_begins_anew() -> None:
     first, second = (make_vector("Walk-v0", 2, {"obeys": False}) for _ in range(2))
     first.reset(seed=[0, 2])
