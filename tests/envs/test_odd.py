@@ -150,3 +150,11 @@ def test_training_goes_on_from_a_saved_state(name: str) -> None:
     assert all(map(torch.equal, first.agent.parameters(), second.agent.parameters()))
     for each in (first, second):
         each.envs.close()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("name", ["TupleSpace", "InfoChanges", "IgnoresSeed", "NoEnd", "OneStep", "MultiBinaryActions"])
+def test_its_run_is_resumed(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(command(name, tmp_path / "run")) == 0
+    assert main(["train", "--resume", str(tmp_path / "run"), "--total-timesteps", "112"]) == 0, capsys.readouterr().err
+    assert json.loads((tmp_path / "run" / "eval" / "final.json").read_text())["step"] == 112

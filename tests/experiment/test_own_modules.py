@@ -59,7 +59,7 @@ def refusal(env, capsys):
 
 def test_a_module_in_the_current_folder_is_found(here, train):
     assert train(here / "run", env="mine_of_test:Mine-v0", length=None) == 0
-    assert main(["evaluate", str(here / "run"), "--episodes", "2"]) == 0
+    assert main(["evaluate", str(here / "run"), "--episodes", "2", "--trust"]) == 0
 
 
 def test_the_console_script_finds_it(here):
