@@ -219,3 +219,11 @@ def test_an_environment_that_fails_is_one_sentence(monkeypatch, capsys, kwargs, 
         del gym.registry["Broken-v0"]
     error = capsys.readouterr().err
     assert error.startswith(f"error: {says}") and error.count("\n") == 1
+
+
+def test_an_environment_that_draws_nothing(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr(Broken, "render", lambda self: None)
+    monkeypatch.setitem(gym.registry, "Blank-v0", gym.envs.registration.EnvSpec("Blank-v0", entry_point=Broken))
+    assert play(monkeypatch, [], "Blank-v0") == 1
+    assert "gave no picture in render, but NoneType\n" in capsys.readouterr().err
