@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -59,10 +57,10 @@ class ActorCriticHeads(nn.Module):
 
     @torch.no_grad()
     def change_unit(self, factor: float) -> None:
-        """Values and advantage scales are `factor` times what they were."""
+        """Values are `factor` times what they were. Scales are not converted: where larger rewards are found than before,
+        they are too large for a while, and so is the entropy bonus, as at the start."""
         self.value_mean.mul_(factor)
         self.value_std.mul_(factor)
-        last_linear(self.log_scale).bias.add_(math.log(factor))
 
 
 def scale_of(log_scale: Tensor) -> Tensor:

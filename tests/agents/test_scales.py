@@ -124,7 +124,7 @@ def test_an_open_decision_has_the_unit_of_its_own_rollout():
 
 
 def test_values_do_not_change_when_the_unit_grows():
-    """In rewards: the critic's values, the scales of advantages, the running statistics."""
+    """In rewards: the critic's values, the running statistics."""
     play = Play.begin(build("none"))
     play.learn(3)
     rollout = play.collect()
@@ -132,11 +132,9 @@ def test_values_do_not_change_when_the_unit_grows():
 
     def in_rewards():
         features = play.agent.encode_state(i.unique, i.prev_action, torch.zeros_like(i.prev_reward))
-        _, value, log_scale = heads(features, i.time)
+        _, value, _ = heads(features, i.time)
         t = learner.targets
-        return float(unit.known) * torch.cat(
-            [value, log_scale.exp(), torch.tensor([t.mean, t.std, learner.reward_rate.rate])]
-        )
+        return float(unit.known) * torch.cat([value, torch.tensor([t.mean, t.std, learner.reward_rate.rate])])
 
     before = in_rewards()
     factor = unit.grow(3 * float(unit.known))
