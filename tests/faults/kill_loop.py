@@ -93,7 +93,7 @@ def finish(words: list[str], run: Path, whole: Path) -> None:
 def loop(times: int, seed: int, folder: Path, kinds: list[str]) -> None:
     """Kills `times` sessions, kind by kind."""
     rng = random.Random(seed)
-    killed, runs, steps = 0, 0, list[int]()
+    killed, runs, saving, steps = 0, 0, 0, list[int]()
     for number, kind in enumerate(kinds):
         whole, began = folder / f"{number} whole", time.monotonic()
         finish(words_of(kind, whole), whole, whole)
@@ -104,8 +104,9 @@ def loop(times: int, seed: int, folder: Path, kinds: list[str]) -> None:
             words = words_of(kind, run)
             while killed < until:
                 own = killed % OF_ITS_OWN == OF_ITS_OWN - 1
-                seconds = rng.uniform(0.0, longest / 3 + STARTS * own)
+                seconds = rng.uniform(0.0, 0.7 * longest + STARTS * own)
                 ended = session(command if own else forked, words, seconds)
+                saving += any((run / "checkpoints").glob(".*"))  # what is half written
                 step = check_checkpoint(run, step)
                 if ended:
                     break
@@ -117,7 +118,8 @@ def loop(times: int, seed: int, folder: Path, kinds: list[str]) -> None:
             print(f"{kind}: {killed} kills, {runs} runs that were killed equal those that were not", flush=True)
     print(
         f"{killed} of {killed} killed sessions went on, in {runs} runs, from {len(set(steps))} different checkpoints "
-        f"({steps.count(0)} before the first one); no line lost or repeated, no file left over"
+        f"({steps.count(0)} before the first one, {saving} while one was written); no line lost or repeated, no file "
+        "left over"
     )
 
 
