@@ -57,8 +57,11 @@ class ActorCriticHeads(nn.Module):
 
     @torch.no_grad()
     def change_unit(self, factor: float) -> None:
-        """Values are `factor` times what they were. Scales are not converted: where larger rewards are found than
-        before, they are too large for a while, and so is the entropy bonus, as at the start."""
+        """Values are `factor` times what they were.
+
+        Scales are not converted: where larger rewards are found than before, they are too large for a while, as at the
+        start, and so is the entropy bonus.
+        """
         self.value_mean.mul_(factor)
         self.value_std.mul_(factor)
 

@@ -41,6 +41,7 @@ NAMES += [
     "memory-cost",
     "probe",
     "robustness",
+    "scales",
 ]
 NAMES += ["train-speed", "update-time"]
 
