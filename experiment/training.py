@@ -106,7 +106,7 @@ class Run:
         self.saved_at: int | None = None  # step of the last checkpoint
         self.began_at = 0  # step at which this session began
         self.started = self.last_line = self.last_save = time.perf_counter()
-        self.save_seconds = 0.0  # that the last checkpoint took
+        self.save_seconds = self.all_save_seconds = 0.0  # that the last checkpoint took, and all of this session
         self.bar = tqdm(total=options.total_timesteps, unit="step", unit_scale=True, disable=True)
         self.warned = False
 
@@ -226,15 +226,15 @@ class Run:
 
     def log(self, step: int) -> None:
         """Writes the metrics; a line where there is no progress bar."""
-        fps = self.fps(step)
-        self.metrics.write(step, {"time/fps": fps})
+        self.metrics.write(step, self.times(step))
         if self.bar.disable and time.perf_counter() - self.last_line >= LINE_EVERY:
             self.last_line = time.perf_counter()
-            say(f"step {step:>10,}  {self.metrics.line()}  {fps:,.0f} steps/s")
+            say(f"step {step:>10,}  {self.metrics.line()}  {self.times(step)['time/fps']:,.0f} steps/s")
 
-    def fps(self, step: int) -> float:
-        """Environment steps a second since this session began, evaluations included."""
-        return (step - self.began_at) / (time.perf_counter() - self.started)
+    def times(self, step: int) -> dict[str, float]:
+        """Environment steps a second since this session began, evaluations included, and the share of checkpoints."""
+        seconds = time.perf_counter() - self.started
+        return {"time/fps": (step - self.began_at) / seconds, "time/checkpoints": self.all_save_seconds / seconds}
 
     def evaluate(self, step: int) -> dict[str, Evaluation]:
         """Greedy and sampled, on seeds of their own at every evaluation. The checkpoint comes first: an evaluation may
@@ -253,7 +253,7 @@ class Run:
             self.metrics.note({f"{tag}/mean_reward": r["mean_reward"], f"{tag}/mean_ep_length": r["mean_ep_length"]})
             if r["success_rate"] is not None:
                 self.metrics.note({f"{tag}/success_rate": r["success_rate"]})
-        self.metrics.write(step, {"time/fps": self.fps(step)})
+        self.metrics.write(step, self.times(step))
         if isinstance(agent, MemoryAgent):
             self.show_memory(agent, step, seed)
         self.evaluated_at = step
@@ -282,6 +282,7 @@ class Run:
             self.saved_at = step
         self.last_save = time.perf_counter()
         self.save_seconds = self.last_save - began
+        self.all_save_seconds += self.save_seconds
 
     def finish(self) -> None:
         """The last evaluation, of the last parameters."""
