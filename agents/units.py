@@ -13,7 +13,7 @@ GROWTH = 10.0  # of the unit, at most, in one update: one absurd reward does not
 
 
 class RewardUnit(nn.Module):
-    """The largest size of the reward between two decisions so far. It changes only in `grow`, at the start of an update.
+    """The largest size so far of the reward between two decisions. It changes only in `grow`, at an update's start.
 
     Between decisions and not of a step: a penalty of 1 / 100 for each step of a corridor counts as what it adds up to.
     """
@@ -43,7 +43,8 @@ class RewardUnit(nn.Module):
 
     @torch.no_grad()
     def grow(self, largest: float) -> float:
-        """Takes in the largest size of a reward between two decisions of a rollout. Returns the factor for numbers in the old unit."""
+        """Takes in the largest size of a rollout's rewards between two decisions; returns the factor for numbers in the
+        old unit."""
         before = self.size.clone()
         most = GROWTH * before if before > 0 else torch.inf
         self.size.copy_(before.maximum(torch.tensor(largest).clamp(max=most)))

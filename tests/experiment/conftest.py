@@ -1,10 +1,12 @@
 """Tiny runs: two that are trained once for all tests, and a way to train others."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from reinstate.experiment.cli import main
+from reinstate.experiment.signals import SIGNALS
 
 TINY = "--num-envs 4 --eval-episodes 4 --rollout-steps 16 --rollout-decisions 16".split()
 
@@ -35,3 +37,15 @@ def memoryless_run(tmp_path_factory):
     run = tmp_path_factory.mktemp("memoryless") / "run"
     assert tiny(run, "--agent", "none") == 0
     return run
+
+
+@pytest.fixture(autouse=True)
+def signals_are_not_ignored():
+    """A shell lets a job in the background ignore Ctrl-C, and a run respects that."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number, handler in before.items():
+        if handler == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
