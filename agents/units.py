@@ -1,4 +1,4 @@
-"""The unit of rewards: the largest one seen. All that is learnt is in this unit, so that their size does not matter."""
+"""The unit of rewards: the largest one between two decisions. What is learnt is in it: their size does not matter."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ GROWTH = 10.0  # of the unit, at most, in one update: one absurd reward does not
 
 
 class RewardUnit(nn.Module):
-    """The largest size so far of the reward between two decisions. It changes only in `grow`, at an update's start.
+    """The largest size so far of a reward between two decisions. It changes only in `grow`, as an update begins.
 
-    Between decisions and not of a step: a penalty of 1 / 100 for each step of a corridor counts as what it adds up to.
+    Between decisions, and not of a step: a penalty of 1 / 100 for each step of a corridor counts as what it adds up to.
     """
 
     size: Tensor  # scalar; 0 until a reward other than 0 was seen
@@ -43,8 +43,7 @@ class RewardUnit(nn.Module):
 
     @torch.no_grad()
     def grow(self, largest: float) -> float:
-        """Takes in the largest size of a rollout's rewards between two decisions; returns the factor for numbers in the
-        old unit."""
+        """Takes in the largest one of a rollout; returns the factor for numbers in the old unit."""
         before = self.size.clone()
         most = GROWTH * before if before > 0 else torch.inf
         self.size.copy_(before.maximum(torch.tensor(largest).clamp(max=most)))

@@ -15,7 +15,7 @@ from reinstate.agents.networks import ObservationSpec
 from reinstate.agents.units import GROWTH, RewardUnit, in_units
 from reinstate.memory.options import MemoryOptions
 from tests.agents.counting_env import CountingEnvs
-from tests.agents.playing import Play, build, parameters_of
+from tests.agents.playing import STEPS, Play, build, parameters_of
 from tests.agents.test_state import state_of
 from tests.states import assert_same_state, through_a_file
 
@@ -162,8 +162,8 @@ def test_one_huge_reward_does_no_lasting_harm():
     before a decision, as an episode to learn from again."""
     play = Play.begin(build(), envs=OneReward(maze(), 1e15, at=50), credit="synthetic")
     log = play.learn(6)
-    assert play.agent.encode_state.unit.size == GROWTH * 0.25  # the penalty of a step
-    assert bool((play.replay.buffer.episodes.total > 1e14).any()) and abs(log["train/reward_rate"]) < 10
+    assert 1.0 < play.agent.encode_state.unit.size <= GROWTH * 0.25 * STEPS  # penalties of a rollout
+    assert bool((play.replay.buffer.episodes.total > 1e14).any()) and abs(log["train/reward_rate"]) < 40
     assert float(play.agent.heads.value_std) < 10 and bool(parameters_of(play.agent).abs().max() < 100)
 
 
