@@ -54,6 +54,7 @@ class DecisionLog:
         self.closed = np.zeros(most, dtype=bool)
         self.open = np.full(num_envs, NONE)  # [B] the open decision of each environment
         self.size, self.steps = 0, 0
+        self.largest = 0.0  # size of a step's reward
 
     def add(self, env: np.ndarray, inputs: Inputs, decision: Decision) -> None:
         """Environments `env` [n] decide."""
@@ -79,6 +80,7 @@ class DecisionLog:
         """Every environment has taken a step with this reward [B]."""
         self.reward[self.open] += reward
         self.duration[self.open] += 1
+        self.largest = max(self.largest, float(np.abs(reward).max()))
         self.steps += 1
 
     def close(self, env: np.ndarray, next_value: np.ndarray | float) -> None:
@@ -102,6 +104,7 @@ class DecisionLog:
             outcome=Outcome(*(torch.from_numpy(a[: self.size]) for a in arrays)),
             steps=self.steps,
             num_envs=len(self.open),
+            largest_reward=self.largest,
             record=record,
             episodes=episodes,
         )
@@ -124,11 +127,12 @@ class DecisionLog:
             **{name: torch.from_numpy(getattr(self, name)[: self.size].copy()) for name in ARRAYS},
             "open": torch.from_numpy(self.open.copy()),
             "steps": self.steps,
+            "largest": self.largest,
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores the values of `state_dict`."""
-        self.size, self.steps = len(state["reward"]), state["steps"]
+        self.size, self.steps, self.largest = len(state["reward"]), state["steps"], state["largest"]
         for name in ARRAYS:
             getattr(self, name)[: self.size] = state[name].numpy()
         self.open[:] = state["open"].numpy()

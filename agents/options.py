@@ -54,4 +54,4 @@ class LearningOptions:
     """Coefficient of imitating remembered decisions after which more was paid than the critic expects."""
     novelty_bonus: float = 0.3
     """Reward for writing a code that few of the kept episodes hold, for each nat of its surprise, in units of the
-    largest reward between two decisions so far. It falls to 0 over --total-timesteps."""
+    largest reward seen. It falls to 0 over --total-timesteps."""

@@ -173,7 +173,7 @@ class Snapshot:
 def learn(agent: Agent[Any], rollout: Rollout, learner: Learner, progress: float) -> dict[str, float]:
     """The body of `update`."""
     unit = agent.encode_state.unit
-    factor = unit.grow(float(rollout.outcome.reward.abs().max()))
+    factor = unit.grow(rollout.largest_reward)
     if factor != 1.0:
         agent.heads.change_unit(factor)
         learner.change_unit(factor)

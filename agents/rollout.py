@@ -78,5 +78,6 @@ class Rollout:
     outcome: Outcome  # [n]
     steps: int  # T
     num_envs: int  # B
+    largest_reward: float  # largest size of a step's reward
     record: RolloutRecord  # what the agent needs besides to replay the decisions
     episodes: list[EpisodeEnd]

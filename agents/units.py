@@ -1,4 +1,4 @@
-"""The unit of rewards: the largest one between two decisions. What is learnt is in it: their size does not matter."""
+"""The unit of rewards: the largest one seen. All that is learnt is in this unit, so their size does not matter."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from torch import Tensor, nn
 
 from reinstate.agents.rollout import Rollout
 
-GROWTH = 10.0  # of the unit, at most, in one update: one absurd reward does not hide all others for good
+GROWTH = 100.0  # of the unit, at most, in one update: one absurd reward does not hide all others for good
 
 
 class RewardUnit(nn.Module):
-    """The largest size so far of a reward between two decisions. It changes only in `grow`, as an update begins.
-
-    Between decisions, and not of a step: a penalty of 1 / 100 for each step of a corridor counts as what it adds up to.
-    """
+    """The largest size of a step's reward so far. It changes only in `grow`, as an update begins."""
 
     size: Tensor  # scalar; 0 until a reward other than 0 was seen
 
@@ -43,7 +40,7 @@ class RewardUnit(nn.Module):
 
     @torch.no_grad()
     def grow(self, largest: float) -> float:
-        """Takes in the largest one of a rollout; returns the factor for numbers in the old unit."""
+        """Takes in the largest size of a rollout's rewards; returns the factor for numbers in the old unit."""
         before = self.size.clone()
         most = GROWTH * before if before > 0 else torch.inf
         self.size.copy_(before.maximum(torch.tensor(largest).clamp(max=most)))
