@@ -27,12 +27,13 @@ from reinstate.experiment.cli import main
 from tests.experiment.runs import assert_same_runs, files_of
 
 KINDS = {
-    "memory": "--env Reinstate/GridTMazePassive-v0 --env-kwargs length=4 --replay-size 16 --replay-batch 4 --slots 8",
+    "memory": "--env Reinstate/GridTMazePassive-v0 --env-kwargs length=4 --replay-size 16 --replay-batch 4 --slots 8 "
+    "--codec-updates 1",
     "lstm": "--env Reinstate/TMazePassive-v0 --env-kwargs length=4 --agent lstm",
     "others' environment": "--env CartPole-v1 --agent none",
 }
-SIZE = "--num-envs 4 --rollout-steps 16 --rollout-decisions 16 --total-timesteps 1920 --eval-episodes 2 "
-SIZE += "--eval-every 600 --save-every 64 --keep-checkpoints 2"
+SIZE = "--num-envs 4 --rollout-steps 16 --rollout-decisions 16 --total-timesteps 640 --eval-episodes 1 "
+SIZE += "--eval-every 300 --save-every 32 --keep-checkpoints 2 --epochs 1"
 OF_ITS_OWN = 10  # every so many sessions
 STARTS = 4.0  # seconds that a command takes to import everything
 
