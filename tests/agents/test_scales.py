@@ -158,8 +158,8 @@ class OneReward(Scaled):
 
 
 def test_one_huge_reward_does_no_lasting_harm():
-    """It counts as a hundred times the largest before, in every way in which it comes back: as a target, as what was seen
-    before a decision, as an episode to learn from again."""
+    """It counts as a hundred times the largest before, in every way in which it comes back: as a target, as what was
+    seen before a decision, as an episode to learn from again."""
     play = Play.begin(build(), envs=OneReward(maze(), 1e15, at=50), credit="synthetic")
     log = play.learn(6)
     assert play.agent.encode_state.unit.size == GROWTH * 0.25  # the penalty of a step
