@@ -34,7 +34,13 @@ RUNS = {
     "updates": (dataclasses.replace(SMALL, env="Reinstate/GridTMazePassive-v0", env_kwargs=("length=4",)), 100_000, 0),
     # No step of it ends the episode: the agent cannot reach the goal in this time.
     "episode": (
-        dataclasses.replace(SMALL, env="Reinstate/GridTMazePassive-v0", env_kwargs=("length=2000000",), num_envs=1),
+        dataclasses.replace(
+            SMALL,
+            env="Reinstate/GridTMazePassive-v0",
+            env_kwargs=("length=2000000",),
+            num_envs=1,
+            learning=dataclasses.replace(SMALL.learning, rollout_steps=256, rollout_decisions=64),
+        ),
         0,
         1_000_000,
     ),
