@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import reinstate
-from reinstate.experiment.cli import main
+from reinstate.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("agents", "envs", "experiment", "memory")
