@@ -91,10 +91,13 @@ def shown(value: Any) -> str:
     return (" ".join(value) or "nothing") if isinstance(value, tuple) else str(value)
 
 
-def finished(folder: Path, options: RunOptions) -> dict[str, Any] | None:
-    """The results of the last evaluation, where the run has ended and these options give it nothing more to do."""
+def finished(folder: Path, options: RunOptions) -> int | None:
+    """The step at which the run has ended, where these options give it nothing more to do."""
     final, earlier, now = folder / "eval" / "final.json", run_folder.read_options(folder).flat(), options.flat()
     if not final.is_file() or any(earlier[name] != now[name] for name in MAY_CHANGE):
         return None
-    results: dict[str, Any] = files.json_of(files.read(final), final)
-    return results if checkpoint.pointed(folder, "latest") == checkpoint.name_of(results["step"]) else None
+    results = files.json_of(files.read(final), final)
+    if not isinstance(results, dict) or not isinstance(results.get("step"), int):
+        raise UserError(f"{final} is damaged: remove it, and the last evaluation is made again")
+    step: int = results["step"]
+    return step if checkpoint.pointed(folder, "latest") == checkpoint.name_of(step) else None

@@ -7,7 +7,6 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 from tqdm import tqdm
@@ -57,9 +56,9 @@ def train(options: RunOptions, command: list[str]) -> Path:
     goes_on = run_folder.is_run(folder)
     if not goes_on:
         run_folder.check_new(folder)
-    elif (results := check_run(folder, options)) is not None:
-        say(f"{folder} has finished after {results.pop('step'):,} steps; raise --total-timesteps to go on")
-        print_results(results)
+    elif (step := check_run(folder, options)) is not None:
+        say(f"{folder} has finished after {step:,} steps; raise --total-timesteps to go on")
+        say(f"its results are in {folder / 'eval' / 'final.json'}")
         return folder
     with Signals() as signals:
         trainer = build(options, begins=not goes_on or not checkpoint.exists(folder))
@@ -73,8 +72,8 @@ def train(options: RunOptions, command: list[str]) -> Path:
     return folder
 
 
-def check_run(folder: Path, options: RunOptions) -> dict[str, Any] | None:
-    """Raises UserError where the run in `folder` cannot go on with these options; its results if it has finished."""
+def check_run(folder: Path, options: RunOptions) -> int | None:
+    """Raises UserError where the run in `folder` cannot go on with these options; its last step if it has finished."""
     resume.check_same(folder, options)
     return resume.finished(folder, options)
 

@@ -78,7 +78,7 @@ def test_resume_takes_the_runs_own_options(train, tmp_path, capsys):
     assert len((run / "command.txt").read_text().splitlines()) == 2
     assert main(["train", f"--resume={run}"]) == 0
     printed = capsys.readouterr().out
-    assert "has finished after 128 steps; raise --total-timesteps to go on" in printed and "greedy" in printed
+    assert "has finished after 128 steps; raise --total-timesteps to go on" in printed and "final.json" in printed
     assert reinstate.train(resume=run, total_timesteps=192) == run
     assert load_agent(run)[2] == 192
 
