@@ -152,7 +152,8 @@ class Snapshot:
 
     def __init__(self, agent: Agent[Any], learner: Learner) -> None:
         self.learner = learner
-        self.tensors = [*agent.parameters(), *agent.buffers(), *(p for group in learner.groups for p in group)]
+        own = [*agent.parameters(), *agent.buffers(), *(p for group in learner.groups for p in group)]
+        self.tensors = list(dict.fromkeys(own))  # each once
         self.tensors += [t for state in learner.optimizer.state.values() for t in state.values()]
         self.values = [t.detach().clone() for t in self.tensors]
         self.begun = set(learner.optimizer.state)  # parameters that the optimiser has a state of

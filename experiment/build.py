@@ -121,8 +121,3 @@ def try_out(envs: OthersVector) -> None:
         envs.step(np.zeros(envs.num_envs, dtype=np.int64))
     except EnvError as error:
         raise UserError(str(error)) from error
-
-
-def shapes(agent: Agent[Any]) -> list[tuple[int, ...]]:
-    """The shapes of all parameters: agents of equal shapes can load each other's checkpoints."""
-    return [tuple(p.shape) for p in agent.parameters()]
